@@ -1,0 +1,46 @@
+/**
+ * What an overlay asks of the node that it is a part of.
+ *
+ * @module
+ */
+
+import type { Clock, DownReason, PeerId } from "../host.ts";
+import type { SignedRecord } from "../../wire/record.ts";
+import type { OverlayMessage } from "../../wire/overlay_messages.ts";
+
+/** The node, as one topic's overlay sees it. */
+export interface OverlayPort extends Clock {
+  /** This node. */
+  readonly self: PeerId;
+  /** This node's own signed contact record. */
+  record(): SignedRecord;
+  /** The newest record known of a peer: from its HELLO, an overlay message or the directory. */
+  recordOf(peer: PeerId): SignedRecord | undefined;
+  /** True where the record's signature holds; remembered, so that a record is checked once. Keeps the record for {@linkcode recordOf}. */
+  accept(record: SignedRecord): boolean;
+  /** Members of the topic that the directory knows, in random order, at most `most`; without this node. */
+  members(most: number): PeerId[];
+  /** True where a connection to the peer is up. */
+  connected(peer: PeerId): boolean;
+  /** The smoothed round-trip time. */
+  rtt(peer: PeerId): number | undefined;
+  /**
+   * Sends over the connection to `peer`, dialling first where none is up. Where that fails, or no address is known,
+   * `HyParView.unreachable(peer)` is called later, never inside this call.
+   */
+  send(peer: PeerId, message: OverlayMessage): void;
+  /** Keeps the connection to a peer open until {@linkcode release}; called once per peer in the active view. */
+  hold(peer: PeerId): void;
+  /** See {@linkcode hold}. */
+  release(peer: PeerId): void;
+  /** A peer entered the active view. */
+  neighborUp(peer: PeerId): void;
+  /** A peer left the active view. */
+  neighborDown(peer: PeerId, reason: DownReason): void;
+  /** The last neighbour is gone and the topic is not being left. */
+  isolated(): void;
+  /** The first neighbour after {@linkcode isolated}. */
+  rejoined(): void;
+  /** A peer broke the protocol; `points` of 100 end its connection. */
+  misbehaved(peer: PeerId, points: number, what: string): void;
+}

@@ -1,0 +1,203 @@
+/**
+ * The GOSSIP frame: one published message. Pure.
+ *
+ * Head: kind, varint alias, u8 hops. Body: flags u8, 64 bytes of signature where signed, origin, varint seq, payload. A
+ * relay sends a new head and the identical body.
+ *
+ * @module
+ */
+
+import { MAX_VARINT_BYTES, varintSize, WireError, writeVarint } from "./bytes.ts";
+import { Frame, Lane } from "./frames.ts";
+
+/** How urgent a message is; it chooses the send lane on every hop. */
+export type Priority = "high" | "normal" | "bulk";
+
+/** Bytes of a message id: the first bytes of a SHA-256. */
+export const ID_BYTES = 20;
+/** Bytes of an ed25519 signature. */
+export const SIGNATURE_BYTES = 64;
+/** Origin of a signed message: 32 bytes of author key, 6 bytes of big-endian incarnation. */
+export const SIGNED_ORIGIN_BYTES = 38;
+/** Origin of an unsigned message: bytes that a topic instance chose at random. */
+export const UNSIGNED_ORIGIN_BYTES = 8;
+/** Most bytes that a body has beside its payload. */
+export const GOSSIP_OVERHEAD: number = 1 + SIGNATURE_BYTES + SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
+/** The context label of message signatures; 32 bytes of SHA-256 follow it. */
+export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 message\0");
+
+const SIGNED = 1;
+const PRIORITIES: readonly Priority[] = ["high", "normal", "bulk"];
+const LANES: readonly Lane[] = [Lane.CONTROL, Lane.NORMAL, Lane.BULK];
+/** Scratch space above this is not kept. */
+const SCRATCH_KEPT = 256 * 1024;
+
+/** SHA-256 of `bytes[start, end)` into `out` at `at`, as `TreePort.sha256` has it. */
+export type Hash = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  at: number,
+) => void;
+
+/** Where the parts of a body are; one is filled again and again by {@linkcode readGossip}. */
+export interface GossipShape {
+  /** True where the body carries a signature. */
+  signed: boolean;
+  /** The lane that the message's priority asks for. */
+  lane: Lane;
+  /** Where the origin begins; the signature, if any, lies right before it. */
+  originAt: number;
+  /** The author's counter. */
+  seq: number;
+  /** Where the payload begins. */
+  payloadAt: number;
+}
+
+/** An empty {@linkcode GossipShape} to read into. */
+export function gossipShape(): GossipShape {
+  return { signed: false, lane: Lane.NORMAL, originAt: 0, seq: 0, payloadAt: 0 };
+}
+
+/** Reads the body in `bytes[start, end)` into `shape`; throws {@linkcode WireError} where it is none or its payload is above `most` bytes. */
+export function readGossip(
+  shape: GossipShape,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  most: number,
+): void {
+  if (start >= end) throw new WireError("gossip: empty");
+  const flags = bytes[start]!;
+  if (flags > 5) throw new WireError("gossip: unknown flags");
+  const signed = (flags & SIGNED) !== 0;
+  const originAt = start + 1 + (signed ? SIGNATURE_BYTES : 0);
+  let at = originAt + (signed ? SIGNED_ORIGIN_BYTES : UNSIGNED_ORIGIN_BYTES);
+  if (at >= end) throw new WireError("gossip: truncated");
+  let byte = bytes[at++]!;
+  let seq = byte & 127;
+  for (let scale = 128, n = 1; byte >= 128; n++, scale *= 128) {
+    if (n === MAX_VARINT_BYTES) throw new WireError("gossip: seq too long");
+    if (at >= end) throw new WireError("gossip: truncated");
+    byte = bytes[at++]!;
+    if (byte === 0) throw new WireError("gossip: padded seq");
+    seq += (byte & 127) * scale;
+  }
+  if (seq > Number.MAX_SAFE_INTEGER) throw new WireError("gossip: seq too large");
+  if (end - at > most) throw new WireError("gossip: payload too large");
+  shape.signed = signed;
+  shape.lane = LANES[flags >> 1]!;
+  shape.originAt = originAt;
+  shape.seq = seq;
+  shape.payloadAt = at;
+}
+
+/** The lane of a body that was read before. */
+export function laneOf(body: Uint8Array): Lane {
+  return LANES[body[0]! >> 1] ?? Lane.NORMAL;
+}
+
+/** The lane of a priority. */
+export function priorityLane(priority: Priority): Lane {
+  return LANES[PRIORITIES.indexOf(priority)] ?? Lane.NORMAL;
+}
+
+/** The author's start in ms since 1970, out of the origin of a signed body. */
+export function readIncarnation(bytes: Uint8Array, originAt: number): number {
+  const at = originAt + 32;
+  const high = bytes[at]! * 256 + bytes[at + 1]!;
+  return high * 0x1_0000_0000 +
+    ((bytes[at + 2]! << 24 | bytes[at + 3]! << 16 | bytes[at + 4]! << 8 | bytes[at + 5]!) >>> 0);
+}
+
+/** The first 32 bits of an origin: tells authors apart well enough to choose one of them. */
+export function originMark(bytes: Uint8Array, originAt: number): number {
+  return (bytes[originAt]! << 24 | bytes[originAt + 1]! << 16 | bytes[originAt + 2]! << 8 |
+    bytes[originAt + 3]!) >>> 0;
+}
+
+/** The origin of a signed message. */
+export function signedOrigin(author: Uint8Array, incarnation: number): Uint8Array {
+  const origin = new Uint8Array(SIGNED_ORIGIN_BYTES);
+  origin.set(author.subarray(0, 32));
+  for (let i = 5, rest = incarnation; i >= 0; i--, rest = Math.floor(rest / 256)) {
+    origin[32 + i] = rest % 256;
+  }
+  return origin;
+}
+
+let scratch = new Uint8Array(2_048);
+
+/**
+ * Writes SHA-256(topic key ‖ `bytes[originAt, end)`) to `out`; its first {@linkcode ID_BYTES} are the message id. The key
+ * has to lie in front of the bytes, so both are copied to one scratch buffer: far cheaper than a second hash.
+ */
+export function gossipDigest(
+  hash: Hash,
+  key: Uint8Array,
+  bytes: Uint8Array,
+  originAt: number,
+  end: number,
+  out: Uint8Array,
+): void {
+  const size = key.length + end - originAt;
+  let space = scratch;
+  if (size > space.length) {
+    space = new Uint8Array(size <= SCRATCH_KEPT ? 2 ** Math.ceil(Math.log2(size)) : size);
+    if (size <= SCRATCH_KEPT) scratch = space;
+  }
+  space.set(key);
+  space.set(bytes.subarray(originAt, end), key.length);
+  hash(space, 0, size, out, 0);
+}
+
+/** The bytes that an author signs: the label and the digest that {@linkcode gossipDigest} wrote. */
+export function signedBytes(digest: Uint8Array): Uint8Array {
+  const message = new Uint8Array(MESSAGE_LABEL.length + 32);
+  message.set(MESSAGE_LABEL);
+  message.set(digest.subarray(0, 32), MESSAGE_LABEL.length);
+  return message;
+}
+
+/** What {@linkcode buildGossip} makes a body of. */
+export interface GossipParts {
+  /** {@linkcode signedOrigin}, or {@linkcode UNSIGNED_ORIGIN_BYTES} random bytes. */
+  readonly origin: Uint8Array;
+  /** The author's counter. */
+  readonly seq: number;
+  /** How urgent it is. */
+  readonly priority: Priority;
+  /** What is published; copied. */
+  readonly payload: Uint8Array;
+  /** SHA-256 of topic and network. */
+  readonly key: Uint8Array;
+  /** SHA-256. */
+  readonly hash: Hash;
+  /** Signs; absent on unsigned topics. */
+  readonly sign: ((message: Uint8Array) => Uint8Array) | undefined;
+}
+
+/** Makes a body and writes its digest to `digest` (32 bytes); returns the body. */
+export function buildGossip(parts: GossipParts, digest: Uint8Array): Uint8Array {
+  const { origin, seq, payload, sign } = parts;
+  const originAt = 1 + (sign ? SIGNATURE_BYTES : 0);
+  const seqAt = originAt + origin.length;
+  const payloadAt = seqAt + varintSize(seq);
+  const body = new Uint8Array(payloadAt + payload.length);
+  body[0] = (sign ? SIGNED : 0) | (PRIORITIES.indexOf(parts.priority) << 1);
+  body.set(origin, originAt);
+  writeVarint(body, seqAt, seq);
+  body.set(payload, payloadAt);
+  gossipDigest(parts.hash, parts.key, body, originAt, body.length, digest);
+  if (sign) body.set(sign(signedBytes(digest)).subarray(0, SIGNATURE_BYTES), 1);
+  return body;
+}
+
+/** The head that goes before a body. */
+export function gossipHead(alias: number, hops: number): Uint8Array {
+  const head = new Uint8Array(2 + varintSize(alias));
+  head[0] = Frame.GOSSIP;
+  head[writeVarint(head, 1, alias)] = hops;
+  return head;
+}
