@@ -1,0 +1,217 @@
+/**
+ * The sending half of a connection: what waits, sealed into records and written, one write at a time.
+ *
+ * Nothing here awaits a caller and no caller awaits this: `send` queues, a flush follows in the same turn, and what is queued while
+ * a write is under way leaves together with the next one.
+ *
+ * @module
+ */
+
+import type { Clock } from "../core/host.ts";
+import { Frame, type Lane } from "../wire/frames.ts";
+import type { Counters } from "./counters.ts";
+import type { Duplex } from "./duplex.ts";
+import { Lanes } from "./lanes.ts";
+import { RECORD_HEADER, RECORD_PLAINTEXT, RECORD_TAG } from "./records.ts";
+
+/** Seals a record; see `secure/channel.ts`. */
+export interface Sealer {
+  /** Writes the record for the first `length` bytes of `plaintext`, u16 length in front, to `out` at `at`; returns the offset behind it. */
+  sealInto(plaintext: Uint8Array, length: number, out: Uint8Array, at: number): number;
+}
+
+/** What an {@linkcode Outbox} works with. */
+export interface OutboxOptions {
+  readonly duplex: Duplex;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** Bytes per lane. */
+  readonly laneBytes: number;
+  /** The stream broke while writing. */
+  readonly broken: () => void;
+}
+
+/** Room that the connection's own frames (pong 6 bytes, ping 7, goodbye 3) need in a record. */
+const OWN_FRAMES = 16;
+/** Sealing copies at once, so that one plaintext buffer does for all connections. */
+const scratch = new Uint8Array(RECORD_PLAINTEXT + OWN_FRAMES);
+/** A record is longer than its plaintext by this. */
+const RECORD_OVERHEAD = RECORD_HEADER + RECORD_TAG;
+/** Up to this size a record gets a buffer of its own. */
+const SMALL_RECORD = 4 * 1024;
+/** Buffers for larger records: one per write under way, a few kept for the next. */
+const spare: Uint8Array[] = [];
+const SPARE_BUFFERS = 16;
+
+/** The sending half of a connection. */
+export class Outbox {
+  readonly lanes: Lanes;
+  readonly #duplex: Duplex;
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #broken: () => void;
+  readonly #start = (): void => this.#flush();
+  #scheduled = false;
+  #pumping = false;
+  #dead = false;
+  #done: Promise<void> = Promise.resolve();
+  #pong = -1;
+  #ping = -1;
+  #pingFlags = 0;
+  #goodbye = 0;
+  #goodbyeWritten = false;
+  #buffer: Uint8Array | undefined;
+
+  /** When the write that is under way began; undefined where there is none. */
+  writingSince: number | undefined;
+  /** When the last ping was put into a record. */
+  pingedAt = 0;
+  /** Bytes written to the stream. */
+  bytesOut = 0;
+
+  constructor(options: OutboxOptions) {
+    this.lanes = new Lanes(options.laneBytes);
+    this.#duplex = options.duplex;
+    this.#sealer = options.sealer;
+    this.#clock = options.clock;
+    this.#counters = options.counters;
+    this.#broken = options.broken;
+  }
+
+  /** Queues a frame; false where its lane is full. */
+  send(lane: Lane, head: Uint8Array, body: Uint8Array | undefined): boolean {
+    if (this.#goodbye !== 0 || this.#dead || !this.lanes.push(lane, head, body)) return false;
+    this.#schedule();
+    return true;
+  }
+
+  /** Sends a PING, before anything that waits. */
+  ping(token: number, flags: number): void {
+    this.#ping = token;
+    this.#pingFlags = flags;
+    this.#schedule();
+  }
+
+  /** Answers a PING. Of several that came in one turn only the last is answered: a flood of them queues nothing. */
+  pong(token: number): void {
+    this.#pong = token;
+    this.#schedule();
+  }
+
+  /** Lets what is queued leave, then a GOODBYE, then ends this direction of the stream. */
+  goodbye(code: number): void {
+    this.#goodbye = code;
+    this.#schedule();
+  }
+
+  /** Stops at once. */
+  kill(): void {
+    this.#dead = true;
+    this.lanes.clear();
+  }
+
+  /** Resolves when no write is under way any more. */
+  get done(): Promise<void> {
+    return this.#done;
+  }
+
+  #schedule(): void {
+    if (this.#pumping || this.#scheduled || this.#dead) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#start);
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#pumping || this.#dead) return;
+    this.#pumping = true;
+    this.#done = this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      for (;;) {
+        const bytes = this.#next();
+        if (bytes === undefined) break;
+        this.writingSince = this.#clock.now();
+        for (let at = 0; at < bytes.length && !this.#dead;) {
+          const wrote = await this.#duplex.write(at === 0 ? bytes : bytes.subarray(at));
+          at += wrote;
+          this.bytesOut += wrote;
+          this.#counters.bytesOut += wrote;
+          // A slow link that moves is not stuck.
+          if (at < bytes.length) this.writingSince = this.#clock.now();
+        }
+        this.writingSince = undefined;
+        this.#release();
+      }
+      if (this.#goodbyeWritten && !this.#dead) await this.#duplex.closeWrite();
+    } catch {
+      this.#dead = true;
+      this.#broken();
+    } finally {
+      this.#pumping = false;
+      this.writingSince = undefined;
+    }
+  }
+
+  /** Seals the next record; undefined where nothing waits. */
+  #next(): Uint8Array | undefined {
+    if (this.#dead || this.#goodbyeWritten) return undefined;
+    const length = this.#plaintext();
+    if (length === 0) return undefined;
+    const size = length + RECORD_OVERHEAD;
+    const buffer = size <= SMALL_RECORD
+      ? new Uint8Array(size)
+      : this.#buffer = spare.pop() ?? new Uint8Array(scratch.length + RECORD_OVERHEAD);
+    this.#sealer.sealInto(scratch, length, buffer, 0);
+    return buffer.subarray(0, size);
+  }
+
+  #release(): void {
+    if (this.#buffer === undefined) return;
+    if (spare.length < SPARE_BUFFERS) spare.push(this.#buffer);
+    this.#buffer = undefined;
+  }
+
+  /** Puts the frames of the next record into the common buffer; returns their length. */
+  #plaintext(): number {
+    let at = 0;
+    if (this.#pong >= 0) {
+      at = token(5, Frame.PONG, this.#pong, at);
+      this.#pong = -1;
+      this.#counters.framesOut++;
+    }
+    if (this.#ping >= 0) {
+      at = token(6, Frame.PING, this.#ping, at);
+      scratch[at++] = this.#pingFlags;
+      this.#ping = -1;
+      this.pingedAt = this.#clock.now();
+      this.#counters.framesOut++;
+    }
+    const frames = this.lanes.framesOut;
+    at = this.lanes.fill(scratch, at, RECORD_PLAINTEXT);
+    this.#counters.framesOut += this.lanes.framesOut - frames;
+    if (this.#goodbye !== 0 && !this.#goodbyeWritten && this.lanes.empty) {
+      scratch[at++] = 2;
+      scratch[at++] = Frame.GOODBYE;
+      scratch[at++] = this.#goodbye;
+      this.#goodbyeWritten = true;
+      this.#counters.framesOut++;
+    }
+    if (at > 0) this.#counters.recordsOut++;
+    return at;
+  }
+}
+
+function token(length: number, kind: number, value: number, at: number): number {
+  scratch[at++] = length;
+  scratch[at++] = kind;
+  scratch[at++] = value >>> 24;
+  scratch[at++] = value >>> 16;
+  scratch[at++] = value >>> 8;
+  scratch[at++] = value;
+  return at;
+}

@@ -1,0 +1,136 @@
+import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { CHUNK_BYTES, FRAME_OVERHEAD, Lanes, PATIENCE } from "../../src/net/lanes.ts";
+import { Reassembly } from "../../src/net/reassembly.ts";
+import { Reader, WireError } from "../../src/wire/bytes.ts";
+import { Frame, Lane } from "../../src/wire/frames.ts";
+import { frame } from "./helper.ts";
+
+const RECORD = 32 * 1024;
+
+/** The frames of one record, chunks put together. */
+function take(lanes: Lanes, into: Reassembly, limit = RECORD): Uint8Array[] {
+  const out = new Uint8Array(limit), end = lanes.fill(out, 0, limit);
+  const reader = new Reader(out, 0, end), frames: Uint8Array[] = [];
+  while (reader.left > 0) {
+    const bytes = reader.view(reader.varint());
+    if (bytes[0] !== Frame.CHUNK) frames.push(bytes);
+    else {
+      const whole = into.add(bytes, 1, bytes.length);
+      if (whole !== undefined) frames.push(whole);
+    }
+  }
+  return frames;
+}
+
+Deno.test("control goes before normal, normal before bulk, and each lane keeps its order", () => {
+  const lanes = new Lanes(1 << 20), into = new Reassembly(1 << 20);
+  lanes.push(Lane.BULK, frame(10, 5), undefined);
+  lanes.push(Lane.NORMAL, frame(10, 3), undefined);
+  lanes.push(Lane.NORMAL, frame(10, 4), undefined);
+  lanes.push(Lane.CONTROL, frame(10, 1), undefined);
+  lanes.push(Lane.CONTROL, frame(10, 2), undefined);
+  assertEquals(take(lanes, into), [1, 2, 3, 4, 5].map((seed) => frame(10, seed)));
+  assert(lanes.empty);
+  assertEquals(lanes.bytes, 0);
+  assertEquals(lanes.framesOut, 5);
+});
+
+Deno.test("a lane refuses what passes its bound, and only that lane", () => {
+  const lanes = new Lanes(1_000);
+  assert(lanes.push(Lane.NORMAL, frame(4), frame(600)));
+  assert(!lanes.push(Lane.NORMAL, frame(400), undefined));
+  assert(lanes.push(Lane.BULK, frame(400), undefined));
+  assertEquals(lanes.bytes, 604 + 400 + 2 * FRAME_OVERHEAD);
+  assert(lanes.crowded);
+  let tiny = 0;
+  while (lanes.push(Lane.CONTROL, frame(1), undefined)) tiny++;
+  assertLessOrEqual(tiny, 1_000 / FRAME_OVERHEAD);
+});
+
+Deno.test("a message larger than a chunk is cut, and a control frame passes between the pieces", () => {
+  const lanes = new Lanes(8 << 20), into = new Reassembly(8 << 20);
+  const big = frame(1 << 20, 9);
+  lanes.push(Lane.BULK, big.subarray(0, 7), big.subarray(7));
+  assertEquals(take(lanes, into), []);
+  lanes.push(Lane.CONTROL, frame(20, 1), undefined);
+  assertEquals(take(lanes, into), [frame(20, 1)], "in the very next record");
+  let records = 2, whole: Uint8Array[] = [];
+  while (whole.length === 0) {
+    whole = take(lanes, into);
+    records++;
+  }
+  assertEquals(whole, [big]);
+  assertLessOrEqual(records, (1 << 20) / RECORD + 2);
+  assertEquals(into.held, 0);
+});
+
+Deno.test("no lane starves: one that waited through enough records begins the next", () => {
+  const lanes = new Lanes(64 << 20), into = new Reassembly(1 << 20);
+  lanes.push(Lane.BULK, frame(100, 1), undefined);
+  let records = 0, seen = false;
+  while (!seen && records < 100) {
+    while (lanes.push(Lane.CONTROL, frame(8_000, 2), undefined) && lanes.bytes < 1 << 20);
+    lanes.push(Lane.NORMAL, frame(8_000, 3), undefined);
+    seen = take(lanes, into).some((bytes) => bytes.length === 100);
+    records++;
+  }
+  assertEquals(records, PATIENCE + 1);
+});
+
+Deno.test("whatever is queued comes out byte for byte, in order per lane", () => {
+  const message = fc.record({
+    lane: fc.constantFrom(Lane.CONTROL, Lane.NORMAL, Lane.BULK),
+    head: fc.integer({ min: 1, max: 40 }),
+    body: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 15_000, max: 90_000 })),
+  });
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 12 }), fc.integer(), (messages, seed) => {
+      const lanes = new Lanes(64 << 20), into = new Reassembly(1 << 20);
+      const sent: Uint8Array[][] = [[], [], []], got: Uint8Array[][] = [[], [], []];
+      messages.forEach(({ lane, head, body }, i) => {
+        const whole = frame(head + body, seed + i);
+        whole[1 % whole.length] = whole.length > 1 ? lane : whole[0]!;
+        sent[lane]!.push(whole);
+        lanes.push(lane, whole.subarray(0, head), body === 0 ? undefined : whole.subarray(head));
+      });
+      while (!lanes.empty) {
+        for (const bytes of take(lanes, into)) {
+          const lane = bytes.length > 1
+            ? bytes[1]!
+            : sent.findIndex((l) => l.some((m) => m.length === 1));
+          got[lane]!.push(bytes);
+        }
+      }
+      const several = (list: Uint8Array[][]): Uint8Array[][] =>
+        list.map((lane) => lane.filter((bytes) => bytes.length > 1));
+      assertEquals(several(got), several(sent));
+      assertEquals(got.flat().length, sent.flat().length);
+      assertEquals(lanes.bytes, 0);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("a reassembly refuses unknown lanes, empty chunks and more than its bound", () => {
+  const chunk = (lane: number, length: number): Uint8Array => {
+    const bytes = new Uint8Array(1 + length);
+    bytes[0] = lane;
+    return bytes;
+  };
+  const into = new Reassembly(100_000);
+  assertThrows(() => into.add(chunk(3, 10), 0, 11), WireError, "unknown lane");
+  assertThrows(() => into.add(chunk(0x7f, 10), 0, 11), WireError, "unknown lane");
+  assertThrows(() => into.add(chunk(0, 0), 0, 1), WireError, "empty chunk");
+  for (let i = 0; i < 10; i++) into.add(chunk(0, 10_000), 0, 10_001);
+  assertThrows(() => into.add(chunk(0, 1), 0, 2), WireError, "too large");
+});
+
+Deno.test("the memory of a reassembly follows what arrived", () => {
+  const into = new Reassembly(64 << 20);
+  const chunk = new Uint8Array(CHUNK_BYTES + 1);
+  for (let arrived = CHUNK_BYTES; arrived < 4 << 20; arrived += CHUNK_BYTES) {
+    into.add(chunk, 0, chunk.length);
+    assertLessOrEqual(into.held, 2 * arrived);
+  }
+});
