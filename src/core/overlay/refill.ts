@@ -1,0 +1,181 @@
+/**
+ * Filling the free slots of an active view: who is asked, when, and how often.
+ *
+ * A round looks through the passive view, then the members that the directory knows, then the remembered contacts. An
+ * answer of "no" or none leads to the next one at once; a round asks a bounded number of peers, and rounds without fruit
+ * come further and further apart (for ever, where the view is empty).
+ *
+ * @module
+ */
+
+import type { PeerId, TimerId } from "../host.ts";
+import type { OverlayOptions } from "../../options.ts";
+import type { OverlayPort } from "./port.ts";
+import type { ActiveView, PassiveView } from "./views.ts";
+import type { Requests } from "./requests.ts";
+import type { Contacts, Cooldown } from "./contacts.ts";
+import { jittered } from "./pace.ts";
+
+/** What a refill works with. */
+export interface RefillParts {
+  readonly port: OverlayPort;
+  readonly options: OverlayOptions;
+  readonly active: ActiveView;
+  readonly passive: PassiveView;
+  readonly requests: Requests;
+  readonly contacts: Contacts;
+  readonly cooldown: Cooldown;
+  /** Slots that are neither taken nor reserved. */
+  free(): number;
+  /** Sends JOIN or NEIGHBOR, the latter with high or low priority. */
+  ask(peer: PeerId, type: "join" | "neighbor", high: boolean): void;
+}
+
+/** Peers asked at the same time while the view is empty; each would make room for this node. */
+const ASKED_WHEN_EMPTY = 2;
+/** Fruitless rounds after which a node with two free slots asks one peer per round with high priority. */
+const PATIENCE = 2;
+/** Rounds come up to 2^3 times further apart while there are neighbours, 2^6 times while there are none. */
+const BACKOFF_SOME = 3;
+const BACKOFF_NONE = 6;
+
+/** See the module. */
+export class Refill {
+  readonly #parts: RefillParts;
+  #timer: TimerId | undefined;
+  #left = 0;
+  #startedAt = -Infinity;
+  #fruitless = 0;
+  #insisted = false;
+  #members: PeerId[] | undefined;
+
+  constructor(parts: RefillParts) {
+    this.#parts = parts;
+  }
+
+  /** The view changed: back to the shortest interval, and a new round unless the last one has only just begun. */
+  renew(hint?: PeerId): void {
+    this.#fruitless = 0;
+    this.stop();
+    const { port, options } = this.#parts;
+    if (port.now() - this.#startedAt >= options.refillMs / 2) this.#begin();
+    this.more(hint);
+  }
+
+  /**
+   * Asks as many peers as there are slots, as far as the round goes.
+   *
+   * @param hint A passive member to ask before all others: somebody says that it has room.
+   */
+  more(hint?: PeerId): void {
+    if (hint !== undefined && this.#goesOn() && this.#mayAsk(hint)) {
+      if (this.#parts.passive.get(hint) !== undefined) this.#ask(hint);
+    }
+    while (this.#goesOn()) {
+      const peer = this.#next();
+      if (peer === undefined) break;
+      this.#ask(peer);
+    }
+    this.arm();
+  }
+
+  /** Sees to it that the next round comes while slots are free. */
+  arm(): void {
+    const { port, options, active, free } = this.#parts;
+    if (this.#timer !== undefined || free() <= 0) return;
+    const backoff = Math.min(this.#fruitless, active.size > 0 ? BACKOFF_SOME : BACKOFF_NONE);
+    this.#timer = port.after(jittered(port, options.refillMs * 2 ** backoff), () => {
+      this.#timer = undefined;
+      if (free() <= 0) return;
+      this.#fruitless++;
+      this.#begin();
+      this.more();
+    });
+  }
+
+  /** Cancels the next round. */
+  stop(): void {
+    if (this.#timer !== undefined) this.#parts.port.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #begin(): void {
+    const { port, options, active, cooldown } = this.#parts;
+    this.#startedAt = port.now();
+    this.#insisted = false;
+    const few = 2 * options.activeSize;
+    // One slot that is free is no emergency: full views all round refuse most requests, and each may cost a dial.
+    const calm = 2 * active.size > options.activeSize;
+    this.#left = calm ? few : Math.max(options.passiveSize, few);
+    this.#members = undefined;
+    // With nobody left there is no reason to leave anybody alone.
+    if (active.size === 0) cooldown.clear();
+  }
+
+  #goesOn(): boolean {
+    return this.#left > 0 && this.#slots() > 0;
+  }
+
+  #slots(): number {
+    const { active, requests, free } = this.#parts;
+    const slots = active.size === 0 ? Math.min(free(), ASKED_WHEN_EMPTY) : free();
+    return slots - requests.waiting;
+  }
+
+  #ask(peer: PeerId): void {
+    const { active, requests, contacts, ask } = this.#parts;
+    this.#left--;
+    const join = active.size === 0 && contacts.isGiven(peer) && !requests.joining;
+    ask(peer, join ? "join" : "neighbor", active.size === 0 || this.#insists());
+  }
+
+  /**
+   * Where all views round about are full, a node with two free slots takes the place between two neighbours: one of them
+   * evicts the other for it, and the evicted one, told of this node, fills the second slot. All other degrees stay.
+   */
+  #insists(): boolean {
+    if (this.#insisted || this.#fruitless < PATIENCE || this.#parts.free() < 2) return false;
+    this.#insisted = true;
+    return true;
+  }
+
+  #mayAsk(peer: PeerId): boolean {
+    const { port, active, requests, cooldown } = this.#parts;
+    return peer !== port.self && !active.has(peer) && requests.may(peer) && !cooldown.has(peer);
+  }
+
+  #next(): PeerId | undefined {
+    const { port, options, active, passive, requests, contacts } = this.#parts;
+    const reserve = this.#pick(passive.ids);
+    if (reserve !== undefined) return reserve;
+    this.#members ??= port.members(4 * options.activeSize);
+    for (let peer = this.#members.pop(); peer !== undefined; peer = this.#members.pop()) {
+      if (this.#mayAsk(peer)) return peer;
+    }
+    // One JOIN at a time: each one spreads this node over the overlay.
+    if (active.size === 0 && requests.joining) return undefined;
+    return this.#pick(contacts.all());
+  }
+
+  /** One of two random peers that may be asked: the connected one, since it costs no new socket. */
+  #pick(peers: PeerId[]): PeerId | undefined {
+    const { port } = this.#parts;
+    let first: PeerId | undefined, second: PeerId | undefined;
+    let count = 0;
+    for (const peer of peers) {
+      if (!this.#mayAsk(peer)) continue;
+      count++;
+      // Reservoir of two: each pair is equally likely.
+      if (first === undefined) first = peer;
+      else if (second === undefined) second = peer;
+      else {
+        const at = Math.floor(port.random() * count);
+        if (at === 0) first = peer;
+        else if (at === 1) second = peer;
+      }
+    }
+    if (first === undefined || second === undefined) return first;
+    const [a, b] = port.random() < 0.5 ? [first, second] : [second, first];
+    return port.connected(b) && !port.connected(a) ? b : a;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * SHUFFLE: the walks that keep passive views fresh.
+ *
+ * @module
+ */
+
+import type { PeerId } from "../host.ts";
+import type { OverlayOptions } from "../../options.ts";
+import type { Limits } from "../../limits.ts";
+import type { SignedRecord } from "../../wire/record.ts";
+import type { OverlayMessage } from "../../wire/overlay_messages.ts";
+import type { OverlayPort } from "./port.ts";
+import type { ActiveView, PassiveView } from "./views.ts";
+import { sample } from "./views.ts";
+import type { Census } from "./contacts.ts";
+
+/** Points of blame for a record whose signature does not hold. */
+export const FORGED_RECORD_POINTS = 20;
+
+/** What a shuffle works with. */
+export interface ShuffleParts {
+  readonly port: OverlayPort;
+  readonly options: OverlayOptions;
+  readonly limits: Limits;
+  readonly active: ActiveView;
+  readonly passive: PassiveView;
+  readonly census: Census;
+}
+
+/** Sends, forwards and answers shuffles, and takes records of others into the passive view. */
+export class Shuffle {
+  readonly #parts: ShuffleParts;
+  readonly #random: () => number;
+  /** What the last shuffle told, until its reply comes. */
+  #sent: PeerId[] | undefined;
+
+  constructor(parts: ShuffleParts) {
+    this.#parts = parts;
+    this.#random = () => parts.port.random();
+  }
+
+  /** Sends one shuffle; false where there is no neighbour. */
+  send(): boolean {
+    const { port, options, active, passive } = this.#parts;
+    const target = active.random();
+    if (target === undefined) return false;
+    const known = active.dialable().filter((record) => record.id !== target);
+    const entries = sample(known, options.shuffleActive, this.#random);
+    const reserve = sample(passive.dialable(), options.shufflePassive, this.#random);
+    this.#sent = reserve.map((record) => record.id);
+    entries.push(...reserve);
+    port.send(target, {
+      type: "shuffle",
+      origin: port.record(),
+      ttl: options.shuffleTtl,
+      entries,
+    });
+    return true;
+  }
+
+  /** A neighbour sent or forwarded a shuffle: passes it on or, at the end of the walk, answers its origin. */
+  receive(from: PeerId, message: OverlayMessage & { type: "shuffle" }): void {
+    const { port, options, active } = this.#parts;
+    const { origin, entries } = message;
+    if (origin.id === port.self) return;
+    const ttl = Math.min(message.ttl, options.shuffleTtl) - 1;
+    const next = ttl > 0 ? active.random(from, origin.id) : undefined;
+    if (next !== undefined) {
+      port.send(next, { type: "shuffle", origin, ttl, entries });
+      return;
+    }
+    // Who only forwards a walk does not check its records, so only the origin itself is blamed.
+    const blamed = from === origin.id ? from : undefined;
+    const sent = this.#answer(origin);
+    this.integrate([origin, ...entries], blamed, sent);
+  }
+
+  /** The answer to the last shuffle; false where none is open. */
+  receiveReply(from: PeerId, message: OverlayMessage & { type: "shuffle-reply" }): boolean {
+    if (this.#sent === undefined) return false;
+    const sent = this.#sent;
+    this.#sent = undefined;
+    this.integrate(message.entries, from, sent);
+    return true;
+  }
+
+  /**
+   * Takes records into the passive view: not this node's, not a neighbour's, none that nobody can dial, none whose
+   * signature does not hold.
+   *
+   * @param blamed Who answers for the signatures.
+   * @param sacrifice The members to give up first in a full view; left out where the records are no random sample.
+   */
+  integrate(
+    records: readonly SignedRecord[],
+    blamed: PeerId | undefined,
+    sacrifice?: readonly PeerId[],
+  ): void {
+    const { port, limits, active, passive, census } = this.#parts;
+    const most = Math.min(records.length, limits.shuffleEntries + 1);
+    let forged = false;
+    for (let i = 0; i < most; i++) {
+      const record = records[i]!;
+      if (record.id === port.self) continue;
+      const known = passive.get(record.id);
+      const neighbor = active.has(record.id);
+      if (sacrifice !== undefined) census.note(neighbor || known !== undefined);
+      if (known !== undefined && known.seq >= record.seq) continue;
+      if (record.addresses.length === 0 && !port.connected(record.id)) continue;
+      if (!port.accept(record)) forged = true;
+      else if (!neighbor) passive.put(record, sacrifice);
+    }
+    if (forged && blamed !== undefined) {
+      port.misbehaved(blamed, FORGED_RECORD_POINTS, "forged record");
+    }
+  }
+
+  /** A sample of both views for a peer that looks for neighbours, without that peer; `first` come first. */
+  candidates(asker: PeerId, first: readonly SignedRecord[]): SignedRecord[] {
+    const { limits, active, passive } = this.#parts;
+    const most = limits.shuffleEntries >> 1;
+    const others = [...active.dialable(), ...passive.dialable()].filter((record) =>
+      record.id !== asker && !first.some(({ id }) => id === record.id)
+    );
+    const head = first.filter(({ id }) => id !== asker).slice(0, most);
+    return [...head, ...sample(others, most - head.length, this.#random)];
+  }
+
+  /** Answers the origin of a walk straight; gives the peers that it was told. */
+  #answer(origin: SignedRecord): PeerId[] {
+    const { port, options, active, passive } = this.#parts;
+    if (origin.addresses.length === 0 && !port.connected(origin.id)) return [];
+    if (!port.accept(origin)) return [];
+    const most = 1 + options.shuffleActive + options.shufflePassive;
+    const others = passive.dialable().filter((record) => record.id !== origin.id);
+    const entries = sample(others, most, this.#random);
+    if (entries.length < most) {
+      const neighbors = active.dialable().filter((record) => record.id !== origin.id);
+      entries.push(...sample(neighbors, most - entries.length, this.#random));
+    }
+    port.send(origin.id, { type: "shuffle-reply", entries });
+    return entries.map((record) => record.id);
+  }
+}

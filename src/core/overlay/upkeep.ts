@@ -1,0 +1,123 @@
+/**
+ * What an overlay does from time to time: shuffle, check that links are symmetric, look for other islands.
+ *
+ * @module
+ */
+
+import type { PeerId } from "../host.ts";
+import type { OverlayOptions } from "../../options.ts";
+import type { OverlayPort } from "./port.ts";
+import type { ActiveView, PassiveView } from "./views.ts";
+import type { Requests } from "./requests.ts";
+import type { Census, Contacts } from "./contacts.ts";
+import type { OverlayCounters } from "./overlay_metrics.ts";
+import type { Shuffle } from "./shuffle.ts";
+import { Budget, Periodic } from "./pace.ts";
+
+/** Check intervals without a sign from a neighbour after which it is dropped. */
+const SILENT_CHECKS = 3.5;
+/** Strangers whose error is corrected, per check interval. */
+const CORRECTIONS = 64;
+/** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
+const PROBES = 3;
+/** Members of the directory that are counted to tell the size of the topic. */
+const COUNTED_MEMBERS = 4_096;
+/** Members of the directory of which one is probed. */
+const PROBED_MEMBERS = 4;
+/** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
+const KNOWN_PROBE = 1 / 8;
+
+/** What the upkeep works with. */
+export interface UpkeepParts {
+  readonly port: OverlayPort;
+  readonly options: OverlayOptions;
+  readonly active: ActiveView;
+  readonly passive: PassiveView;
+  readonly requests: Requests;
+  readonly contacts: Contacts;
+  readonly census: Census;
+  readonly counters: OverlayCounters;
+  readonly shuffle: Shuffle;
+  /** Asks a peer to become a neighbour though the view is full. */
+  probe(peer: PeerId): void;
+  /** Ends the link to a neighbour that does not seem to know of it. */
+  drop(peer: PeerId): void;
+}
+
+/** See the module. */
+export class Upkeep {
+  readonly #parts: UpkeepParts;
+  readonly #periodics: readonly Periodic[];
+  readonly #corrections: Budget;
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+    const { port, options, shuffle, counters } = parts;
+    this.#corrections = new Budget(CORRECTIONS, options.checkMs);
+    this.#periodics = [
+      new Periodic(port, options.shuffleMs, () => {
+        if (shuffle.send()) counters.shuffles++;
+      }),
+      new Periodic(port, options.checkMs, (lateMs) => this.#check(lateMs)),
+      new Periodic(port, options.probeMs, () => this.#probe()),
+    ];
+  }
+
+  /** Starts the timers. */
+  start(): void {
+    for (const periodic of this.#periodics) periodic.start();
+  }
+
+  /** Stops them. */
+  stop(): void {
+    for (const periodic of this.#periodics) periodic.stop();
+  }
+
+  /** Tells a peer that it is not in the active view here, though it seems to think so. */
+  correct(peer: PeerId): void {
+    const { port, requests, counters } = this.#parts;
+    if (!port.connected(peer) || !this.#corrections.take(port.now())) return;
+    counters.corrections++;
+    requests.void(peer);
+    port.send(peer, { type: "disconnect", alive: true, candidates: [] });
+  }
+
+  #check(lateMs: number): void {
+    const { port, options, active, counters } = this.#parts;
+    for (const peer of active.ids) port.send(peer, { type: "check" });
+    // This node was asleep: the checks of its neighbours may lie unread.
+    if (lateMs > options.checkMs / 2) return active.heardAll();
+    for (const peer of active.silentSince(port.now() - SILENT_CHECKS * options.checkMs)) {
+      counters.halfLinks++;
+      this.#parts.drop(peer);
+    }
+  }
+
+  /**
+   * Looks for another island. Two islands with full views never ask each other for anything, so now and then one link is
+   * forced: NEIGHBOR(high) to a remembered contact or known member that is no neighbour. Both ends evict one member for it
+   * and name the displaced ones as candidates, so that those find each other: a second link across. Not JOIN: its walks
+   * would bring so many links from over there that this node would merely move to the other island.
+   *
+   * Every node does so with probability 3/n per interval, so all together about three times, whatever their number. Where
+   * the peer stands in the passive view it is an eighth of that: it is most likely of the same island, but a stale entry
+   * from before a partition must not bar the way for ever.
+   */
+  #probe(): void {
+    const { port, options, active, passive, requests, contacts, census, counters } = this.#parts;
+    if (active.size === 0) return;
+    const views = active.size + passive.records.length;
+    const full = passive.records.length >= options.passiveSize;
+    const guess = full ? census.estimate(views) : views + 1;
+    const chance = PROBES / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
+    if (port.random() >= chance) return;
+    const targets = [...contacts.all(), ...port.members(PROBED_MEMBERS)].filter((peer) =>
+      peer !== port.self && !active.has(peer) && requests.may(peer)
+    );
+    const target = targets[Math.floor(port.random() * targets.length)];
+    if (target === undefined) return;
+    if (passive.get(target) !== undefined && port.random() >= KNOWN_PROBE) return;
+    counters.probes++;
+    this.#parts.probe(target);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The two views of HyParView as plain small arrays: 5 and 30 entries are searched faster than they are hashed, and a
+ * hundred thousand simulated nodes fit in memory.
+ *
+ * @module
+ */
+
+import type { DownReason, PeerId } from "../host.ts";
+import type { SignedRecord } from "../../wire/record.ts";
+import type { OverlayPort } from "./port.ts";
+
+/** Moves `count` random members of `list` to its front (all where it has fewer) and cuts the rest off. */
+export function sample<T>(list: T[], count: number, random: () => number): T[] {
+  const taken = Math.min(count, list.length);
+  for (let i = 0; i < taken; i++) {
+    const j = i + Math.floor(random() * (list.length - i));
+    const other = list[j]!;
+    list[j] = list[i]!;
+    list[i] = other;
+  }
+  list.length = taken;
+  return list;
+}
+
+/** One member of the active view. */
+interface Neighbor {
+  readonly id: PeerId;
+  record: SignedRecord | undefined;
+  heardAt: number;
+}
+
+/** The active view: tells the port of every coming and going, of isolation and its end. */
+export class ActiveView {
+  readonly #port: OverlayPort;
+  #neighbors: Neighbor[] = [];
+  #ids: readonly PeerId[] = [];
+  #isolated = false;
+  #isolations = 0;
+
+  constructor(port: OverlayPort) {
+    this.#port = port;
+  }
+
+  /** The members; a new array after every change, so that it can be kept and walked while the view changes. */
+  get ids(): readonly PeerId[] {
+    return this.#ids;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#ids.length;
+  }
+
+  /** How many times the last member went away. */
+  get isolations(): number {
+    return this.#isolations;
+  }
+
+  /** True for a member. */
+  has(peer: PeerId): boolean {
+    return this.#ids.includes(peer);
+  }
+
+  /** Adds a peer that is no member. */
+  add(peer: PeerId, record: SignedRecord | undefined): void {
+    this.#neighbors.push({ id: peer, record, heardAt: this.#port.now() });
+    this.#ids = [...this.#ids, peer];
+    const rejoined = this.#isolated;
+    this.#isolated = false;
+    this.#port.hold(peer);
+    this.#port.neighborUp(peer);
+    if (rejoined) this.#port.rejoined();
+  }
+
+  /**
+   * Removes a member and gives its record, as far as it is known. Isolation is told unless `quiet`: where another member
+   * comes in the same breath, or the topic is being left.
+   */
+  remove(peer: PeerId, reason: DownReason, quiet = false): SignedRecord | undefined {
+    const record = this.recordOf(peer);
+    this.#neighbors = this.#neighbors.filter((neighbor) => neighbor.id !== peer);
+    this.#ids = this.#neighbors.map((neighbor) => neighbor.id);
+    const isolated = !quiet && this.#ids.length === 0;
+    if (isolated) {
+      this.#isolated = true;
+      this.#isolations++;
+    }
+    this.#port.neighborDown(peer, reason);
+    this.#port.release(peer);
+    if (isolated) this.#port.isolated();
+    return record;
+  }
+
+  /** A random member that is neither `not` nor `nor`. */
+  random(not?: PeerId, nor?: PeerId): PeerId | undefined {
+    let count = 0;
+    let chosen: PeerId | undefined;
+    for (const id of this.#ids) {
+      if (id === not || id === nor) continue;
+      if (this.#port.random() * ++count < 1) chosen = id;
+    }
+    return chosen;
+  }
+
+  /** Notes a sign that a member has this node in its own active view. */
+  heard(peer: PeerId): void {
+    const neighbor = this.#find(peer);
+    if (neighbor !== undefined) neighbor.heardAt = this.#port.now();
+  }
+
+  /** Forgives every silence: this node itself was late. */
+  heardAll(): void {
+    for (const neighbor of this.#neighbors) neighbor.heardAt = this.#port.now();
+  }
+
+  /** Members without such a sign since `time`. */
+  silentSince(time: number): PeerId[] {
+    return this.#neighbors.filter(({ heardAt }) => heardAt < time).map(({ id }) => id);
+  }
+
+  /** The newest record known of a member. */
+  recordOf(peer: PeerId): SignedRecord | undefined {
+    const own = this.#find(peer)?.record;
+    const known = this.#port.recordOf(peer);
+    return own === undefined || (known !== undefined && known.seq > own.seq) ? known : own;
+  }
+
+  /** Records of the members that others can dial. */
+  dialable(): SignedRecord[] {
+    const records: SignedRecord[] = [];
+    for (const id of this.#ids) {
+      const record = this.recordOf(id);
+      if (record !== undefined && record.addresses.length > 0) records.push(record);
+    }
+    return records;
+  }
+
+  #find(peer: PeerId): Neighbor | undefined {
+    return this.#neighbors.find((neighbor) => neighbor.id === peer);
+  }
+}
+
+/** The passive view: records of peers in reserve, no two of one peer. */
+export class PassiveView {
+  readonly #most: number;
+  readonly #random: () => number;
+  #records: SignedRecord[] = [];
+
+  constructor(most: number, random: () => number) {
+    this.#most = most;
+    this.#random = random;
+  }
+
+  /** The records, in no order; not to be kept or changed. */
+  get records(): readonly SignedRecord[] {
+    return this.#records;
+  }
+
+  /** The peers. */
+  get ids(): PeerId[] {
+    return this.#records.map((record) => record.id);
+  }
+
+  /** The record of a member. */
+  get(peer: PeerId): SignedRecord | undefined {
+    return this.#records.find((record) => record.id === peer);
+  }
+
+  /**
+   * Puts a peer in, or its newer record in the place of the older one. A full view gives up the first member that is in
+   * `sacrifice` (what the other side of a shuffle was just told), else a random one.
+   */
+  put(record: SignedRecord, sacrifice: readonly PeerId[] = []): void {
+    const records = this.#records;
+    const at = records.findIndex((known) => known.id === record.id);
+    if (at >= 0) {
+      if (record.seq > records[at]!.seq) records[at] = record;
+    } else if (records.length < this.#most) records.push(record);
+    else if (this.#most > 0) records[this.#victim(sacrifice)] = record;
+  }
+
+  /** Removes a peer. */
+  delete(peer: PeerId): void {
+    const at = this.#records.findIndex((record) => record.id === peer);
+    if (at < 0) return;
+    const last = this.#records.pop()!;
+    if (at < this.#records.length) this.#records[at] = last;
+  }
+
+  /** Records of members that others can dial. */
+  dialable(): SignedRecord[] {
+    return this.#records.filter((record) => record.addresses.length > 0);
+  }
+
+  #victim(sacrifice: readonly PeerId[]): number {
+    for (const peer of sacrifice) {
+      const at = this.#records.findIndex((record) => record.id === peer);
+      if (at >= 0) return at;
+    }
+    return Math.floor(this.#random() * this.#records.length);
+  }
+}

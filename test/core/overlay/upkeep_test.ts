@@ -1,0 +1,190 @@
+import { assert, assertEquals } from "@std/assert";
+import { full, Lone, type Of } from "./lone.ts";
+import { peerId, recordFor } from "./fake_port.ts";
+
+Deno.test("records enter the passive view only signed, dialable, and neither own nor active", () => {
+  const lone = full();
+  const forged = recordFor(peerId(31), 1, ["forged"]);
+  const dialOnly = recordFor(peerId(32), 1, []);
+  lone.view.join([]);
+  lone.world.queue.run(10_001);
+  const entries = [
+    forged,
+    dialOnly,
+    recordFor(peerId(0)),
+    recordFor(peerId(1)),
+    recordFor(peerId(33)),
+  ];
+  lone.receive(2, { type: "shuffle-reply", entries });
+  assertEquals(lone.passive(), [33]);
+  assertEquals(lone.port.blamed.map(([peer, , what]) => [peer, what]), [
+    [peerId(2), "forged record"],
+  ]);
+});
+
+Deno.test("a shuffle reply is taken once, and only when a shuffle was sent", () => {
+  const lone = full();
+  lone.receive(1, { type: "shuffle-reply", entries: [recordFor(peerId(41))] });
+  assertEquals(lone.passive(), []);
+  lone.view.join([]);
+  lone.world.queue.run(10_001);
+  lone.receive(1, { type: "shuffle-reply", entries: [recordFor(peerId(42))] });
+  lone.receive(1, { type: "shuffle-reply", entries: [recordFor(peerId(43))] });
+  assertEquals(lone.passive(), [42]);
+});
+
+Deno.test("one message never puts more than the limit into the passive view", () => {
+  const lone = full();
+  lone.view.join([]);
+  lone.world.queue.run(10_001);
+  const entries = Array.from({ length: 200 }, (_, i) => recordFor(peerId(100 + i)));
+  lone.receive(1, { type: "shuffle-reply", entries });
+  assert(lone.passive().length <= 17, `${lone.passive().length}`);
+});
+
+Deno.test("a shuffle walks on, and its end answers the origin straight", () => {
+  const lone = full();
+  const origin = recordFor(peerId(50));
+  const entries = [recordFor(peerId(51))];
+  lone.receive(1, { type: "shuffle", origin, ttl: 255, entries });
+  const [[to, walk]] = lone.take("shuffle") as [[number, Of<"shuffle">]];
+  assert(to !== 1);
+  assertEquals([walk.ttl, walk.origin.id, walk.entries.length], [5, peerId(50), 1]);
+  assertEquals(lone.passive(), []);
+  lone.reserve(1, 60, 61);
+  lone.port.sentTo.length = 0;
+  lone.receive(1, { type: "shuffle", origin, ttl: 1, entries });
+  const [[back, reply]] = lone.take("shuffle-reply") as [[number, Of<"shuffle-reply">]];
+  assertEquals(back, 50);
+  assert(reply.entries.some(({ id }) => id === peerId(60)));
+  assertEquals(lone.passive(), [50, 51, 60, 61]);
+});
+
+Deno.test("who forwards a shuffle is not blamed for its records, its origin is", () => {
+  const lone = full();
+  const entries = [recordFor(peerId(51), 1, ["forged"])];
+  lone.receive(1, { type: "shuffle", origin: recordFor(peerId(50)), ttl: 1, entries });
+  assertEquals(lone.port.blamed, []);
+  lone.receive(1, { type: "shuffle", origin: recordFor(peerId(1)), ttl: 1, entries });
+  assertEquals(lone.port.blamed.map(([peer]) => peer), [peerId(1)]);
+});
+
+Deno.test("a neighbour that never shows that it has us is dropped, one that does is kept", () => {
+  const lone = full();
+  lone.view.join([]);
+  for (let i = 0; i < 8; i++) {
+    for (const n of [1, 2, 3, 4]) lone.receive(n, { type: "check" });
+    lone.world.queue.run(6_000);
+  }
+  assertEquals(lone.active(), [1, 2, 3, 4]);
+  assert(
+    lone.port.sentTo.some(([to, m]) => to === peerId(5) && m.type === "disconnect" && m.alive),
+  );
+  assertEquals(lone.view.metrics().halfLinks, 1);
+});
+
+Deno.test("a check from a peer that is no neighbour is answered with DISCONNECT, at a bounded rate", () => {
+  const lone = full();
+  for (let i = 0; i < 1_000; i++) lone.receive(70, { type: "check" });
+  const sent = lone.take("disconnect");
+  assertEquals([sent[0]![0], sent[0]![1].alive], [70, true]);
+  assertEquals(sent.length, 64);
+});
+
+Deno.test("HyParView tells of isolation and of its end, once each", () => {
+  const lone = new Lone();
+  lone.neighbor(1);
+  lone.neighbor(2);
+  lone.view.peerDown(peerId(1), "lost");
+  lone.view.peerDown(peerId(2), "lost");
+  lone.view.peerDown(peerId(2), "lost");
+  lone.neighbor(3);
+  lone.neighbor(4);
+  assertEquals(lone.port.events, [
+    "up",
+    "up",
+    "down lost",
+    "down lost",
+    "isolated",
+    "up",
+    "rejoined",
+    "up",
+  ]);
+});
+
+Deno.test("a node that starts alone is not isolated, and asks its contact for ever, ever less often", () => {
+  const lone = new Lone();
+  lone.view.join([peerId(9)]);
+  let asked = 0;
+  const perMinute: number[] = [];
+  for (let minute = 0; minute < 20; minute++) {
+    for (let i = 0; i < 600; i++) {
+      lone.world.queue.run(100);
+      const requests = lone.take("join").length;
+      if (requests > 0) lone.view.unreachable(peerId(9));
+      asked += requests;
+    }
+    perMinute.push(asked);
+    asked = 0;
+  }
+  assertEquals(lone.port.events, []);
+  assert(perMinute[0]! >= 4 && perMinute[0]! <= 10, `${perMinute}`);
+  assert(perMinute.slice(3).every((count) => count <= 2), `${perMinute}`);
+  assert(perMinute.slice(10).some((count) => count > 0));
+});
+
+Deno.test("the other connection of a simultaneous dial going down changes nothing", () => {
+  const lone = full();
+  lone.view.peerDown(peerId(1), "superseded");
+  assertEquals(lone.active(), [1, 2, 3, 4, 5]);
+});
+
+Deno.test("a peer without addresses is not spread and enters no reserve unless it is connected", () => {
+  const lone = full();
+  const record = recordFor(peerId(7), 1, []);
+  lone.receive(7, { type: "join", record });
+  assertEquals(lone.port.sentTo.filter(([, m]) => m.type === "forward-join"), []);
+  lone.receive(1, { type: "forward-join", record: recordFor(peerId(8), 1, []), ttl: 3 });
+  assert(!lone.passive().includes(8));
+  lone.disconnect(7, true);
+  assert(lone.passive().includes(7), "still connected");
+  lone.port.fakeConnected.delete(peerId(7));
+  lone.view.peerDown(peerId(7), "idle");
+  assert(!lone.passive().includes(7));
+});
+
+Deno.test("leaving says goodbye to every neighbour, stops every timer and ends everything", () => {
+  const lone = full();
+  lone.view.join([]);
+  lone.disconnect(5, true, [21]);
+  lone.port.fakeConnected.add(peerId(21));
+  lone.port.sentTo.length = 0;
+  lone.view.leave();
+  lone.view.leave();
+  const told = lone.take("disconnect");
+  assertEquals(told.map(([to]) => to), [21, 1, 2, 3, 4]);
+  assert(told.every(([, { alive, candidates }]) => !alive && candidates.length === 0));
+  assertEquals([lone.active(), [...lone.port.held], [...lone.port.timers]], [[], [], []]);
+  assert(!lone.port.events.includes("isolated"));
+  lone.neighbor(1);
+  lone.view.join([peerId(1)]);
+  lone.view.unreachable(peerId(1));
+  lone.view.candidatesChanged();
+  assertEquals([lone.port.sentTo.length, lone.port.timers.size], [0, 0]);
+});
+
+Deno.test("a slot that a swap reserves is not filled, and is given back", () => {
+  const lone = full();
+  lone.reserve(1, 11);
+  lone.port.sentTo.length = 0;
+  lone.view.abandon(peerId(5), "swapped", true);
+  lone.neighbor(6, false);
+  assertEquals(lone.active(), [1, 2, 3, 4]);
+  lone.world.queue.run(5_000);
+  assertEquals(lone.take("neighbor"), []);
+  assertEquals(lone.view.adopt(peerId(8)), false);
+  assertEquals(lone.view.reserve(), false);
+  lone.view.unreserve();
+  assertEquals(lone.view.adopt(peerId(8)), true);
+  assertEquals(lone.active(), [1, 2, 3, 4, 8]);
+});

@@ -1,0 +1,118 @@
+import { assert, assertEquals } from "@std/assert";
+import { PassiveView, sample } from "../../../src/core/overlay/views.ts";
+import { Census, Contacts, Cooldown } from "../../../src/core/overlay/contacts.ts";
+import { Budget, Periodic } from "../../../src/core/overlay/pace.ts";
+import { EventQueue, peerId, recordFor, seeded } from "./fake_port.ts";
+
+function filled(count: number): PassiveView {
+  const view = new PassiveView(count, seeded(1));
+  for (let i = 0; i < count; i++) view.put(recordFor(peerId(i)));
+  return view;
+}
+
+Deno.test("a sample holds different members, all of them where there are few", () => {
+  const random = seeded(3);
+  assertEquals(sample([1, 2, 3], 5, random).sort(), [1, 2, 3]);
+  const first = new Set<number>();
+  for (let i = 0; i < 200; i++) {
+    const taken = sample([1, 2, 3, 4, 5], 2, random);
+    assertEquals(new Set(taken).size, 2);
+    first.add(taken[0]!);
+  }
+  assertEquals(first.size, 5);
+});
+
+Deno.test("a full passive view gives up what the other side was just told, then a random member", () => {
+  const view = filled(5);
+  const sacrifice = [peerId(9), peerId(3), peerId(1)];
+  view.put(recordFor(peerId(10)), sacrifice);
+  assertEquals(view.get(peerId(3)), undefined);
+  view.put(recordFor(peerId(11)), sacrifice);
+  assertEquals(view.get(peerId(1)), undefined);
+  view.put(recordFor(peerId(12)), sacrifice);
+  assertEquals(view.ids.length, 5);
+  for (const n of [12]) assert(view.get(peerId(n)) !== undefined);
+});
+
+Deno.test("a newer record takes the place of an older one, and not the other way round", () => {
+  const view = filled(3);
+  view.put(recordFor(peerId(1), 5));
+  assertEquals(view.get(peerId(1))!.seq, 5);
+  view.put(recordFor(peerId(1), 4));
+  assertEquals(view.get(peerId(1))!.seq, 5);
+  assertEquals(view.ids.length, 3);
+  view.delete(peerId(1));
+  view.delete(peerId(1));
+  assertEquals(view.ids.sort(), [peerId(0), peerId(2)]);
+});
+
+Deno.test("a passive view of size nothing stays empty", () => {
+  const view = new PassiveView(0, seeded(1));
+  view.put(recordFor(peerId(1)));
+  assertEquals(view.ids, []);
+});
+
+Deno.test("a cool-down ends, and the oldest entry goes when there are too many", () => {
+  const queue = new EventQueue();
+  const clock = { now: () => queue.now, random: () => 0, after: () => 0, cancel: () => {} };
+  const cooldown = new Cooldown(clock, 3);
+  for (let i = 0; i < 5; i++) cooldown.add(peerId(i), 100);
+  assertEquals(cooldown.peers(), [peerId(2), peerId(3), peerId(4)]);
+  cooldown.add(peerId(3), 10);
+  queue.run(50);
+  assert(cooldown.has(peerId(3)));
+  queue.run(50);
+  assertEquals(cooldown.peers(), []);
+  assertEquals(cooldown.size, 3);
+});
+
+Deno.test("given contacts are kept for ever, lost neighbours only up to a bound", () => {
+  const contacts = new Contacts();
+  contacts.give([peerId(1), peerId(1)]);
+  for (let i = 10; i < 30; i++) contacts.lose(peerId(i));
+  contacts.lose(peerId(29));
+  contacts.find(peerId(29));
+  contacts.find(peerId(1));
+  assertEquals(contacts.all(), [peerId(1), ...[22, 23, 24, 25, 26, 27, 28].map(peerId)]);
+  assert(contacts.isGiven(peerId(1)));
+});
+
+Deno.test("the census tells small topics from large ones", () => {
+  const random = seeded(4);
+  for (const n of [40, 1_000]) {
+    const census = new Census();
+    for (let i = 0; i < 3_000; i++) census.note(random() < 35 / n);
+    const guess = census.estimate(35);
+    assert(guess > n / 2 && guess < n * 2, `${guess} for ${n}`);
+  }
+});
+
+Deno.test("a budget allows a burst and then its rate", () => {
+  const budget = new Budget(3, 300);
+  assertEquals([0, 0, 0, 0].map((now) => budget.take(now)), [true, true, true, false]);
+  assertEquals([100, 100, 10_000].map((now) => budget.take(now)), [true, false, true]);
+});
+
+Deno.test("a periodic timer fires with jitter and stops", () => {
+  const queue = new EventQueue();
+  const random = seeded(5);
+  const clock = {
+    now: () => queue.now,
+    random,
+    after: (ms: number, fire: () => void) => queue.after(ms, fire),
+    cancel: (timer: number) => queue.cancel(timer),
+  };
+  const times: number[] = [];
+  const periodic = new Periodic(clock, 100, () => times.push(queue.now));
+  periodic.start();
+  periodic.start();
+  queue.run(2_000);
+  assert(times.length >= 16 && times.length <= 26, `${times.length}`);
+  const gaps = times.slice(1).map((time, i) => time - times[i]!);
+  assert(gaps.every((gap) => gap >= 79.9 && gap <= 120.1));
+  assert(new Set(gaps).size > 10);
+  const before = times.length;
+  periodic.stop();
+  queue.run(1_000);
+  assertEquals(times.length, before);
+});
