@@ -1,0 +1,323 @@
+/**
+ * Fetches what was announced and did not come: one graft chain per id, one timer for all.
+ *
+ * @module
+ */
+
+import { toHex } from "../../wire/bytes.ts";
+import { Lane } from "../../wire/frames.ts";
+import { ID_BYTES } from "../../wire/gossip.ts";
+import { ANNOUNCEMENT_BYTES, fetchFrame, readGone, readIhave } from "../../wire/tree_messages.ts";
+import type { TimerId } from "../host.ts";
+import type { TreeContext } from "./context.ts";
+import { DelayEstimate } from "./delay_estimate.ts";
+import { type Link, NO_SLOT } from "./links.ts";
+import { Chase, Missing } from "./missing.ts";
+import type { Optimizer } from "./optimize.ts";
+import type { TreeLinks } from "./tree_links.ts";
+
+/** Payloads asked of one link at a time after a comparison: what is learned in thousands is fetched in portions. */
+const PORTION = 256;
+/** Deadlines this near are handled together. */
+const TOGETHER_MS = 5;
+/**
+ * T1 grows by so many times the lag of this thread: where it is late, the payload may lie unread in a socket, and others on
+ * the way, about as many as a tree is deep, are likely to be late too.
+ */
+const LAGS = 6;
+/** T1 is at most this part of the time for which payloads are retained at the present rate. */
+const TURNOVERS = 4;
+/** T1 is up to so much longer, at random. */
+const SPREAD = 0.5;
+/** Unanswered ids that cost an announcer score. */
+const BLAME_AT = 64;
+
+/** Asks of the links that announced, in turn, for what does not come by itself. */
+export class Fetcher {
+  /** The ids that are being chased. */
+  readonly missing: Missing;
+  readonly #context: TreeContext;
+  readonly #treeLinks: TreeLinks;
+  readonly #optimizer: Optimizer;
+  readonly #estimate = new DelayEstimate();
+  #timer: TimerId | undefined;
+  #firesAt = Infinity;
+  #starved = false;
+
+  /** Works on the links of a context. */
+  constructor(context: TreeContext, treeLinks: TreeLinks, optimizer: Optimizer) {
+    const { limits, port } = context;
+    this.#context = context;
+    this.#treeLinks = treeLinks;
+    this.#optimizer = optimizer;
+    this.missing = new Missing(
+      limits.missingIds,
+      limits.announcers,
+      () => port.random(),
+      (handle) => {
+        this.#blame(handle, 1);
+        this.#report(handle, "overflow");
+      },
+    );
+  }
+
+  /** An IHAVE came. */
+  ihave(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
+    const { limits, counters, log, links, options } = this.#context;
+    const count = readIhave(at, end, limits.idsPerFrame);
+    const taken = link.ihaves.take(count, now);
+    counters.ihaveReceived += taken;
+    for (let i = 0; i < taken; i++, at += ANNOUNCEMENT_BYTES) {
+      // The age is a claim: an honest one is hardly above the time for which announcements are gathered.
+      const learned = now - Math.min(bytes[at + ID_BYTES]!, 2 * options.ihaveMs);
+      const entry = log.find(bytes, at);
+      if (entry < 0) {
+        this.#announce(link, bytes, at, learned, false, now);
+        continue;
+      }
+      if (link.bit !== 0 && log.has(entry, link.bit)) continue;
+      log.setHas(entry, link.bit);
+      this.#estimate.calm();
+      const via = links.at(log.via(entry));
+      if (via !== undefined) this.#optimizer.sample(link, via, log.at(entry) - learned, now);
+    }
+  }
+
+  /** A comparison told that the link's other end has had an id since `bornAt`; returns true where it is not here. */
+  learn(link: Link, bytes: Uint8Array, at: number, bornAt: number, now: number): boolean {
+    const { log } = this.#context;
+    const entry = log.find(bytes, at);
+    if (entry >= 0) {
+      log.setHas(entry, link.bit);
+      return false;
+    }
+    this.#announce(link, bytes, at, bornAt, true, now);
+    return true;
+  }
+
+  /** A payload could not be taken now; it is to be fetched again. */
+  later(link: Link, digest: Uint8Array, now: number): void {
+    this.#announce(link, digest, 0, now, true, now);
+  }
+
+  /** The payload of a missing id came as `entry`. */
+  arrived(handle: number, entry: number, link: Link | undefined, now: number): void {
+    const { missing } = this;
+    const { links, log, options } = this.#context;
+    const asked = missing.asked(handle);
+    if (link !== undefined && asked === link.slot) {
+      if (++link.answered > 1_024) link.answered = link.unanswered = 0;
+    } else if (link !== undefined) {
+      // It came by itself: so long can it take.
+      if (missing.learnedAt(handle, 0) !== Infinity) {
+        this.#estimate.sample(Math.min(options.graftMaxMs, now - missing.firstAt(handle)));
+      }
+      const hasty = asked === NO_SLOT ? undefined : links.at(asked);
+      if (hasty !== undefined) hasty.graceUntil = -Infinity;
+    }
+    for (let i = missing.announcers(handle) - 1; i >= 0; i--) {
+      const other = links.at(missing.announcer(handle, i));
+      if (other === undefined) continue;
+      log.setHas(entry, other.bit);
+      const learned = missing.learnedAt(handle, i);
+      if (link !== undefined && learned !== Infinity) {
+        this.#optimizer.sample(other, link, now - learned, now);
+      }
+    }
+    missing.remove(handle);
+    if (this.#starved && link !== undefined && missing.outstanding(link.slot) < PORTION / 4) {
+      this.#starved = false;
+      this.#arm(now);
+    }
+  }
+
+  /** A link's copy of a missing id was worthless: the next announcer is asked. */
+  refuse(handle: number, link: Link | undefined, now: number): void {
+    if (link === undefined) return;
+    this.missing.forget(handle, link.slot);
+    this.#advance(handle, now);
+  }
+
+  /** A GONE came. */
+  gone(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
+    const { limits, counters } = this.#context;
+    const count = readGone(at, end, limits.idsPerFrame);
+    for (let i = 0; i < count; i++, at += ID_BYTES) {
+      const handle = this.missing.find(bytes, at);
+      if (handle < 0 || this.missing.asked(handle) !== link.slot) continue;
+      counters.goneReceived++;
+      this.missing.forget(handle, link.slot);
+      if (this.missing.announcers(handle) === 0) this.#giveUp(handle, "gone");
+      else this.#advance(handle, now);
+    }
+  }
+
+  /** A neighbour is gone: nobody is to be asked through it. */
+  linkDown(link: Link, now: number): void {
+    const { missing } = this;
+    for (let handle = 0; handle < missing.high; handle++) {
+      if (missing.state(handle) === 0) continue;
+      const asked = missing.forget(handle, link.slot);
+      if (asked || missing.announcers(handle) === 0) this.#advance(handle, now);
+    }
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    if (this.#timer !== undefined) this.#context.port.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #announce(
+    link: Link,
+    bytes: Uint8Array,
+    at: number,
+    learned: number,
+    quiet: boolean,
+    now: number,
+  ): void {
+    const { port } = this.#context;
+    let handle = this.missing.find(bytes, at);
+    if (handle >= 0 && this.missing.state(handle) <= Chase.ASKED) {
+      this.missing.announce(handle, link.slot, learned, quiet, Infinity);
+      return;
+    }
+    // Spread: the first who asks brings the message to others who lack it.
+    const deadline = now + this.#wait(link) * (1 + SPREAD * port.random());
+    if (handle < 0) handle = this.missing.add(bytes, at, link.slot, now, deadline);
+    this.missing.announce(handle, link.slot, learned, quiet, deadline);
+    this.#arm(this.missing.deadline(handle));
+  }
+
+  /** The one that was asked is out of question: on to the next one at once, or wait for another announcement. */
+  #advance(handle: number, now: number): void {
+    const { missing } = this;
+    const { options } = this.#context;
+    if (missing.state(handle) === Chase.GIVEN_UP) return;
+    if (missing.announcers(handle) === 0) {
+      const until = now + 2 * options.syncMs + options.graftMaxMs;
+      missing.stop(handle, Chase.IDLE, until);
+      this.#arm(until);
+    } else if (missing.state(handle) === Chase.ASKED) {
+      missing.setDeadline(handle, now);
+      this.#arm(now);
+    }
+  }
+
+  /** T1 for an id that `link` announced. */
+  #wait(link: Link): number {
+    const { log, options, port } = this.#context;
+    const { graftMinMs, graftMaxMs } = options;
+    const wait = this.#estimate.wait(graftMinMs, graftMaxMs, port.rtt(link.peer));
+    // Never so long that the others may have dropped the payload by then: they retain what this node retains.
+    const most = Math.min(graftMaxMs, log.turnover(port.now()) / TURNOVERS);
+    return Math.max(graftMinMs, Math.min(most, wait + LAGS * (port.lag?.() ?? 0)));
+  }
+
+  #arm(at: number): void {
+    const { port, closed } = this.#context;
+    if (closed || at >= this.#firesAt - TOGETHER_MS) return;
+    if (this.#timer !== undefined) port.cancel(this.#timer);
+    this.#firesAt = at;
+    this.#timer = port.after(Math.max(0, at - port.now()), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#firesAt = Infinity;
+    const { missing } = this;
+    const now = this.#context.port.now();
+    const live = new Map<Link, number[]>(), quiet = new Map<Link, number[]>();
+    let next = Infinity;
+    for (let handle = 0; handle < missing.high; handle++) {
+      if (missing.state(handle) === 0) continue;
+      if (missing.deadline(handle) <= now + 1) this.#step(handle, now, live, quiet);
+      // Reporting may have emptied the handle.
+      if (missing.state(handle) !== 0) next = Math.min(next, missing.deadline(handle));
+    }
+    for (const [link, handles] of live) this.#send(link, handles, true, now);
+    for (const [link, handles] of quiet) this.#send(link, handles, false, now);
+    if (next < Infinity) this.#arm(Math.max(next, now + TOGETHER_MS));
+  }
+
+  #step(
+    handle: number,
+    now: number,
+    live: Map<Link, number[]>,
+    quiet: Map<Link, number[]>,
+  ): void {
+    const { missing } = this;
+    const { options, links, port } = this.#context;
+    if (missing.announcers(handle) === 0 || missing.tries(handle) >= options.graftRetries) {
+      this.#blame(handle, 4);
+      this.#giveUp(handle, "no-answer");
+      return;
+    }
+    const index = missing.next(handle);
+    const link = links.at(missing.announcer(handle, index))!;
+    if (missing.state(handle) === Chase.WAITING) {
+      // What has come in the meantime may have shown that payloads take longer now.
+      const due = missing.firstAt(handle) + this.#wait(link);
+      if (due > now + 1) {
+        missing.setDeadline(handle, due);
+        return;
+      }
+    }
+    const calm = missing.isQuiet(handle, index);
+    if (calm && missing.outstanding(link.slot) >= PORTION) {
+      this.#starved = true;
+      missing.setDeadline(handle, now + options.graftMinMs);
+      return;
+    }
+    missing.ask(handle);
+    const round = Math.floor((missing.tries(handle) - 1) / missing.announcers(handle));
+    const wait = Math.max(options.graftMinMs, 2 * (port.rtt(link.peer) ?? 0)) *
+      2 ** Math.min(8, round);
+    missing.setDeadline(handle, now + Math.min(options.graftMaxMs, wait));
+    const asks = calm ? quiet : live;
+    const list = asks.get(link);
+    if (list === undefined) asks.set(link, [handle]);
+    else list.push(handle);
+  }
+
+  #send(link: Link, handles: number[], live: boolean, now: number): void {
+    const { limits, port, counters } = this.#context;
+    for (let done = 0; done < handles.length && link.up; done += limits.idsPerFrame) {
+      const some = handles.slice(done, done + limits.idsPerFrame);
+      if (live) {
+        this.#treeLinks.graft(link, now, this.missing, some);
+        continue;
+      }
+      const frame = fetchFrame(port.alias, some.length);
+      let at = frame.length - some.length * ID_BYTES;
+      for (const handle of some) at = this.missing.writeId(handle, frame, at);
+      if (port.send(link.peer, Lane.CONTROL, frame)) counters.graftsSent++;
+    }
+  }
+
+  #giveUp(handle: number, why: "gone" | "no-answer"): void {
+    if (this.missing.stop(handle, Chase.GIVEN_UP, Infinity)) this.#report(handle, why);
+  }
+
+  #report(handle: number, why: "gone" | "no-answer" | "overflow"): void {
+    const { counters, port } = this.#context;
+    const id = new Uint8Array(ID_BYTES);
+    this.missing.writeId(handle, id, 0);
+    counters.missed++;
+    port.missed(toHex(id), why);
+  }
+
+  /** Announcing what one cannot give costs score, in the long run. */
+  #blame(handle: number, weight: number): void {
+    const { links, port } = this.#context;
+    if (this.missing.tries(handle) === 0) return;
+    for (let i = this.missing.announcers(handle) - 1; i >= 0; i--) {
+      const link = links.at(this.missing.announcer(handle, i));
+      if (link === undefined) continue;
+      link.unanswered += weight;
+      if (link.unanswered < BLAME_AT || link.unanswered <= link.answered) continue;
+      link.unanswered = link.answered = 0;
+      port.misbehaved(link.peer, 20, "announces what it does not give");
+    }
+  }
+}

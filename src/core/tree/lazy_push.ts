@@ -1,0 +1,93 @@
+/**
+ * Lazy push: announcements (IHAVE), gathered per link and sent together.
+ *
+ * @module
+ */
+
+import { Frame, Lane } from "../../wire/frames.ts";
+import { ID_BYTES } from "../../wire/gossip.ts";
+import { ANNOUNCEMENT_BYTES, treeFrame } from "../../wire/tree_messages.ts";
+import type { TreeContext } from "./context.ts";
+import type { Link } from "./links.ts";
+import { Seen } from "./message_log.ts";
+import type { TimerId } from "../host.ts";
+
+/** Frames' worth of announcements that may wait per link. */
+const QUEUE_FRAMES = 8;
+
+/** The lazy queues of all links and the one timer that empties them. */
+export class LazyPush {
+  readonly #context: TreeContext;
+  readonly #announced: (link: Link, entry: number) => void;
+  #timer: TimerId | undefined;
+
+  /** `announced` hears of every id that goes out. */
+  constructor(context: TreeContext, announced: (link: Link, entry: number) => void) {
+    this.#context = context;
+    this.#announced = announced;
+  }
+
+  /** Queues an entry for one link. What is beyond the bound is left to the comparisons. */
+  add(link: Link, entry: number): void {
+    const { limits } = this.#context;
+    if (link.announcements.length >= limits.idsPerFrame * QUEUE_FRAMES) return;
+    link.announcements.push(entry);
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    if (this.#timer !== undefined) this.#context.port.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    const { port, options } = this.#context;
+    this.#timer = port.after(options.ihaveMs, () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    const now = this.#context.port.now();
+    let waiting = false;
+    for (const link of this.#context.links.list) {
+      if (link.announcements.length > 0) waiting = !this.#flush(link, now) || waiting;
+    }
+    if (waiting && !this.#context.closed && this.#timer === undefined) this.#arm();
+  }
+
+  /** Sends what waits for a link; false where its lane was full and something still waits. */
+  #flush(link: Link, now: number): boolean {
+    const { log, limits, port, counters } = this.#context;
+    const { announcements } = link;
+    let kept = 0;
+    for (const entry of announcements) {
+      // By now the neighbour may have announced or sent it: then it need not hear of it.
+      if (!log.holds(entry) || log.has(entry, link.bit)) continue;
+      if (log.state(entry) === Seen.DELIVERED) announcements[kept++] = entry;
+    }
+    let done = 0;
+    while (done < kept) {
+      const count = Math.min(limits.idsPerFrame, kept - done);
+      const frame = treeFrame(Frame.IHAVE, port.alias, count * ANNOUNCEMENT_BYTES);
+      let at = frame.length - count * ANNOUNCEMENT_BYTES;
+      for (let i = done; i < done + count; i++) {
+        const entry = announcements[i]!;
+        log.writeId(entry, frame, at);
+        frame[at + ID_BYTES] = Math.min(255, Math.max(0, now - log.at(entry)));
+        at += ANNOUNCEMENT_BYTES;
+      }
+      // Behind the payloads: an announcement that overtakes them only makes others ask for what is on its way.
+      if (!port.send(link.peer, Lane.NORMAL, frame)) break;
+      for (let i = done; i < done + count; i++) this.#announced(link, announcements[i]!);
+      counters.ihaveSent += count;
+      counters.ihaveFramesSent++;
+      done += count;
+    }
+    // Kept for the next time: allocated once, unless it grew large.
+    if (done > 0) announcements.copyWithin(0, done, kept);
+    if (kept === done && announcements.length > 256) link.announcements = [];
+    else announcements.length = kept - done;
+    return kept === done;
+  }
+}

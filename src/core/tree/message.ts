@@ -1,0 +1,73 @@
+/**
+ * A message on its way from the tree to the topic.
+ *
+ * @module
+ */
+
+import type { PeerId } from "../host.ts";
+import type { TreeMessage } from "./port.ts";
+
+/** What {@linkcode HeldMessage} is made of. */
+export interface MessageParts {
+  readonly entry: number;
+  readonly body: Uint8Array;
+  readonly payloadAt: number;
+  readonly from: PeerId | undefined;
+  readonly seq: number;
+  readonly via: PeerId;
+  readonly hops: number;
+  /** Others had it long before: see `Repair.tell`. */
+  readonly old: boolean;
+}
+
+/** A {@linkcode TreeMessage} that knows its log entry; its id becomes text when somebody reads it. */
+export class HeldMessage implements TreeMessage {
+  /** The log entry. */
+  readonly entry: number;
+  /** Moved to where the body is retained once it is accepted. */
+  body: Uint8Array;
+  /** True while its verdict is awaited. */
+  pending = false;
+  readonly payloadAt: number;
+  readonly from: PeerId | undefined;
+  readonly seq: number;
+  readonly via: PeerId;
+  readonly hops: number;
+  readonly old: boolean;
+  // Five numbers: cheaper than an array of their own for each message.
+  readonly #a: number;
+  readonly #b: number;
+  readonly #c: number;
+  readonly #d: number;
+  readonly #e: number;
+  #id: string | undefined;
+
+  /** Copies the id out of `digest`. */
+  constructor(parts: MessageParts, digest: Uint8Array) {
+    this.entry = parts.entry;
+    this.body = parts.body;
+    this.payloadAt = parts.payloadAt;
+    this.from = parts.from;
+    this.seq = parts.seq;
+    this.via = parts.via;
+    this.hops = parts.hops;
+    this.old = parts.old;
+    this.#a = word(digest, 0);
+    this.#b = word(digest, 4);
+    this.#c = word(digest, 8);
+    this.#d = word(digest, 12);
+    this.#e = word(digest, 16);
+  }
+
+  get id(): string {
+    return this.#id ??= hex(this.#a) + hex(this.#b) + hex(this.#c) + hex(this.#d) + hex(this.#e);
+  }
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,257 @@
+/**
+ * The message log of a topic: the ids seen, and the bodies retained for repair.
+ *
+ * @module
+ */
+
+import type { Incarnation } from "./authors.ts";
+import { BodyArena } from "./body_arena.ts";
+import { IdTable } from "./id_table.ts";
+import { NumberRing } from "./number_ring.ts";
+
+/** What became of a seen id. */
+export const Seen = {
+  /** Its verdict is awaited. */
+  VALIDATING: 1,
+  /** Delivered, or published here. */
+  DELIVERED: 2,
+  /** Dropped without blame. */
+  IGNORED: 3,
+  /** Dropped with blame. */
+  REJECTED: 4,
+} as const;
+
+/** The bounds of a {@linkcode MessageLog}. */
+export interface MessageLogOptions {
+  /** Ids remembered. */
+  readonly seenIds: number;
+  /** Bodies retained. */
+  readonly retainMessages: number;
+  /** Their bytes. */
+  readonly retainBytes: number;
+  /** Their age in seconds. */
+  readonly retainSeconds: number;
+}
+
+const FIRST = 16;
+/** Shared by all logs that hold nothing: an empty array costs a few hundred bytes, too. */
+const NO_U8 = new Uint8Array(0), NO_I32 = new Int32Array(0), NO_F64 = new Float64Array(0);
+
+/**
+ * Seen ids in typed arrays, first in first out. An entry is named by its number, which counts up and is never used twice;
+ * its place in the arrays is the number modulo the capacity. A log that was never used holds no arrays.
+ */
+export class MessageLog {
+  readonly #table: IdTable;
+  readonly #options: Readonly<MessageLogOptions>;
+  #arena: BodyArena | undefined;
+  readonly #retained = new NumberRing();
+  #mask = -1;
+  #next = 0;
+  #oldest = 0;
+  #state = NO_U8;
+  #hops = NO_U8;
+  #via = NO_U8;
+  #has = NO_I32;
+  #at = NO_F64;
+  #seq: Float64Array | undefined;
+  #bodies: (Uint8Array | undefined)[] = [];
+  #incarnations: (Incarnation | undefined)[] | undefined;
+
+  /** Makes an empty log. */
+  constructor(options: MessageLogOptions, random: () => number) {
+    this.#options = options;
+    this.#table = new IdTable(random);
+  }
+
+  /** Ids remembered. */
+  get seen(): number {
+    return this.#next - this.#oldest;
+  }
+
+  /** Bodies retained. */
+  get retainedMessages(): number {
+    return this.#retained.size;
+  }
+
+  /** Bytes that the retained bodies hold. */
+  get retainedBytes(): number {
+    return this.#arena?.bytes ?? 0;
+  }
+
+  /** The entry of the id at `bytes[at]`, or -1. */
+  find(bytes: Uint8Array, at: number): number {
+    const handle = this.#table.find(bytes, at);
+    if (handle < 0) return -1;
+    const newest = this.#next - 1;
+    return newest - ((newest - handle) & this.#mask);
+  }
+
+  /** Adds the id at `bytes[at]`, which must not be there; the oldest id goes where the bound is reached. */
+  add(
+    bytes: Uint8Array,
+    at: number,
+    state: number,
+    via: number,
+    hops: number,
+    now: number,
+  ): number {
+    if (this.seen >= this.#options.seenIds) this.#evict();
+    if (this.seen > this.#mask) this.#grow();
+    const entry = this.#next++, i = entry & this.#mask;
+    this.#table.put(i, bytes, at);
+    this.#state[i] = state;
+    this.#hops[i] = hops;
+    this.#via[i] = via;
+    this.#has[i] = 0;
+    this.#at[i] = now;
+    return entry;
+  }
+
+  /** True while the entry is remembered. */
+  holds(entry: number): boolean {
+    return entry >= this.#oldest && entry < this.#next;
+  }
+
+  /** One of {@linkcode Seen}. */
+  state(entry: number): number {
+    return this.#state[entry & this.#mask]!;
+  }
+
+  /** Changes the state. */
+  setState(entry: number, state: number): void {
+    this.#state[entry & this.#mask] = state;
+  }
+
+  /** Hops to this node; 0 for own messages. */
+  hops(entry: number): number {
+    return this.#hops[entry & this.#mask]!;
+  }
+
+  /** The slot of the link that the first copy came through. */
+  via(entry: number): number {
+    return this.#via[entry & this.#mask]!;
+  }
+
+  /** When it was seen first. */
+  at(entry: number): number {
+    return this.#at[entry & this.#mask]!;
+  }
+
+  /** True where the neighbour of that bit is known to have it. */
+  has(entry: number, bit: number): boolean {
+    return (this.#has[entry & this.#mask]! & bit) !== 0;
+  }
+
+  /** Notes that the neighbour of that bit has it. */
+  setHas(entry: number, bit: number): void {
+    this.#has[entry & this.#mask]! |= bit;
+  }
+
+  /** Forgets everything known about the neighbour of that bit. */
+  clearBit(bit: number): void {
+    const has = this.#has;
+    for (let i = 0; i < has.length; i++) has[i]! &= ~bit;
+  }
+
+  /** Names the author's incarnation and counter of an entry, for its replay floor once the id is forgotten. */
+  setAuthor(entry: number, incarnation: Incarnation, seq: number): void {
+    this.#seq ??= new Float64Array(this.#mask + 1);
+    this.#incarnations ??= new Array(this.#mask + 1).fill(undefined);
+    this.#seq[entry & this.#mask] = seq;
+    this.#incarnations[entry & this.#mask] = incarnation;
+  }
+
+  /** Writes the id; returns the offset behind it. */
+  writeId(entry: number, out: Uint8Array, at: number): number {
+    return this.#table.write(entry & this.#mask, out, at);
+  }
+
+  /** The first 32 bits of the id. */
+  idHead(entry: number): number {
+    return this.#table.head(entry & this.#mask);
+  }
+
+  /** 32 salted bits of the id. */
+  idMix(entry: number, salt: number): number {
+    return this.#table.mix(entry & this.#mask, salt);
+  }
+
+  /** Retains the body `bytes[start, end)` of an entry; returns the view that is kept. */
+  retain(entry: number, bytes: Uint8Array, start: number, end: number, now: number): Uint8Array {
+    const body = (this.#arena ??= new BodyArena()).keep(bytes, start, end);
+    this.#bodies[entry & this.#mask] = body;
+    this.#retained.push(entry);
+    this.expire(now);
+    return body;
+  }
+
+  /** The retained body, if it is still there. */
+  body(entry: number): Uint8Array | undefined {
+    return this.#bodies[entry & this.#mask];
+  }
+
+  /** The `index`th oldest retained entry, below {@linkcode retainedMessages}. */
+  retainedAt(index: number): number {
+    return this.#retained.at(index);
+  }
+
+  /** For how long bodies are retained at the present rate, in ms; infinite while there is room for twice what is held. */
+  turnover(now: number): number {
+    const { retainMessages, retainBytes } = this.#options;
+    const { size } = this.#retained;
+    if (size === 0 || size < retainMessages / 2 && this.retainedBytes < retainBytes / 2) {
+      return Infinity;
+    }
+    return now - this.at(this.#retained.at(0));
+  }
+
+  /** Drops bodies beyond the bounds of count, bytes and age. */
+  expire(now: number): void {
+    const { retainMessages, retainBytes, retainSeconds } = this.#options;
+    while (
+      this.#retained.size > 0 &&
+      (this.#retained.size > retainMessages || this.retainedBytes > retainBytes ||
+        this.at(this.#retained.at(0)) < now - retainSeconds * 1_000)
+    ) this.#dropBody();
+  }
+
+  #dropBody(): void {
+    const i = this.#retained.shift()! & this.#mask;
+    this.#arena!.release(this.#bodies[i]!);
+    this.#bodies[i] = undefined;
+  }
+
+  #evict(): void {
+    const i = this.#oldest & this.#mask;
+    // Bodies go in the order in which they were accepted, which is nearly that of the ids.
+    while (this.#bodies[i] !== undefined) this.#dropBody();
+    this.#table.delete(i);
+    const incarnation = this.#incarnations?.[i];
+    if (incarnation !== undefined) {
+      incarnation.floor = Math.max(incarnation.floor, this.#seq![i]!);
+      this.#incarnations![i] = undefined;
+    }
+    this.#oldest++;
+  }
+
+  #grow(): void {
+    const size = Math.max(FIRST, (this.#mask + 1) * 2);
+    this.#mask = size - 1;
+    // Nothing was evicted yet, or there would be room: every number keeps its place.
+    const move = <A extends Uint8Array | Int32Array | Float64Array>(from: A, to: A): A => {
+      to.set(from);
+      return to;
+    };
+    this.#state = move(this.#state, new Uint8Array(size));
+    this.#hops = move(this.#hops, new Uint8Array(size));
+    this.#via = move(this.#via, new Uint8Array(size));
+    this.#has = move(this.#has, new Int32Array(size));
+    this.#at = move(this.#at, new Float64Array(size));
+    if (this.#seq !== undefined) this.#seq = move(this.#seq, new Float64Array(size));
+    while (this.#bodies.length < size) this.#bodies.push(undefined);
+    const incarnations = this.#incarnations;
+    while (incarnations !== undefined && incarnations.length < size) incarnations.push(undefined);
+    this.#table.reserve(size, (handle) => handle < this.#next);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Optimisation of the tree by measured arrival: where announcements of a lazy link keep beating the payloads of an eager
+ * one, the two change places.
+ *
+ * @module
+ */
+
+import type { TreeContext } from "./context.ts";
+import type { Link } from "./links.ts";
+import type { TreeLinks } from "./tree_links.ts";
+
+/** Wins of one window count once, so that one burst, whose messages all wait in the same queue, is one observation. */
+const SAMPLES_PER_WINDOW = 8;
+
+/**
+ * Compares when a neighbour had a message with when it came here. A swap needs a clear gain, many times in a row against the
+ * same rival, over a span of time; one swap per window. The hop counts of the paper are not used: they are the sender's claim,
+ * and say nothing about time.
+ */
+export class Optimizer {
+  readonly #context: TreeContext;
+  readonly #treeLinks: TreeLinks;
+  #swappedAt = -Infinity;
+
+  /** Works on the links of a context. */
+  constructor(context: TreeContext, treeLinks: TreeLinks) {
+    this.#context = context;
+    this.#treeLinks = treeLinks;
+  }
+
+  /** A payload came through `via` `gainMs` after `link` is thought to have got it; negative where `link` was later. */
+  sample(link: Link, via: Link, gainMs: number, now: number): void {
+    if (link === via || link.eager || !via.eager) return;
+    const { options, port } = this.#context;
+    const least = Math.max(options.optimizeMs, 0.25 * (port.rtt(link.peer) ?? 0));
+    if (gainMs <= least) {
+      if (link.rival === via) link.wins = 0;
+      return;
+    }
+    if (link.rival !== via || now - link.wonAt > 60_000) {
+      link.rival = via;
+      link.wins = 0;
+      link.wonAt = -Infinity;
+    }
+    if (now - link.wonAt < options.pruneWindowMs / SAMPLES_PER_WINDOW) return;
+    link.wonAt = now;
+    if (++link.wins >= options.optimizeCount) this.#swap(link, via, now);
+  }
+
+  #swap(link: Link, via: Link, now: number): void {
+    const { options, links, counters } = this.#context;
+    if (now - this.#swappedAt < options.pruneWindowMs) return;
+    if (now - via.prunedAt < options.pruneWindowMs) return;
+    if (!this.#treeLinks.graft(link, now)) return;
+    this.#treeLinks.prune(via, now);
+    this.#swappedAt = now;
+    counters.swaps++;
+    for (const other of links.list) {
+      other.rival = undefined;
+      other.wins = 0;
+    }
+  }
+}

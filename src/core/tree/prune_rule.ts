@@ -1,0 +1,64 @@
+/**
+ * Which duplicates are reason for a PRUNE.
+ *
+ * A duplicate says that eager links close a ring, and the paper prunes the link that brought it. That is right for one
+ * author at a time. Where messages of many authors are under way together, each meets itself at another link of the same
+ * ring, all of these links are pruned, and the tree falls apart; the GRAFTs that mend it close new rings. So while there
+ * are several messages under way only duplicates of one author count, the same one at every node: the one with the lowest
+ * origin among those heard lately. Its messages cross every eager link, so they find every ring, and cut each of them
+ * where one author's tree would.
+ *
+ * And a link is pruned only in favour of one that is eager: with messages in close succession the first may come first
+ * through one link and the second through the other.
+ *
+ * @module
+ */
+
+import type { TreeContext } from "./context.ts";
+import type { Link } from "./links.ts";
+
+/** Two messages within so many round trips, and at least so many ms, are under way together. */
+const TOGETHER_ROUND_TRIPS = 20;
+const TOGETHER_LEAST_MS = 100;
+
+/** Keeps what the rule needs of the latest messages. */
+export class PruneRule {
+  readonly #context: TreeContext;
+  #newestAt = -Infinity;
+  #secondAt = -Infinity;
+  #leader = Infinity;
+  #leaderAt = -Infinity;
+
+  /** Judges the links of a context. */
+  constructor(context: TreeContext) {
+    this.#context = context;
+  }
+
+  /** A new message of an author came, through a link or by this node's own hand. */
+  news(origin: number, link: Link | undefined, now: number): void {
+    if (link !== undefined) link.firstAt = now;
+    this.#secondAt = this.#newestAt;
+    this.#newestAt = now;
+    const { pruneWindowMs } = this.#context.options;
+    if (origin > this.#leader && now - this.#leaderAt <= pruneWindowMs) return;
+    this.#leader = origin;
+    this.#leaderAt = now;
+  }
+
+  /** True where an eager link is to be pruned: it brought a copy of what `first` (no link: this node) had brought at `firstAt`. */
+  holds(
+    origin: number,
+    link: Link,
+    first: Link | undefined,
+    firstAt: number,
+    now: number,
+  ): boolean {
+    if (first !== undefined && !first.eager) return false;
+    if (origin === this.#leader) return true;
+    const rtt = this.#context.port.rtt(link.peer) ?? Infinity;
+    const { pruneWindowMs } = this.#context.options;
+    const together = Math.max(TOGETHER_LEAST_MS, TOGETHER_ROUND_TRIPS * rtt);
+    const other = this.#newestAt === firstAt ? this.#secondAt : this.#newestAt;
+    return now - other > Math.min(pruneWindowMs, together);
+  }
+}

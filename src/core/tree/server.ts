@@ -1,0 +1,114 @@
+/**
+ * Answers GRAFT: payloads that are retained, GONE for those that are not.
+ *
+ * @module
+ */
+
+import { Frame, Lane } from "../../wire/frames.ts";
+import { gossipHead, ID_BYTES, laneOf } from "../../wire/gossip.ts";
+import { readGraft, treeFrame } from "../../wire/tree_messages.ts";
+import type { PeerId } from "../host.ts";
+import type { TreeContext } from "./context.ts";
+import type { Link } from "./links.ts";
+import { Seen } from "./message_log.ts";
+import { TokenBucket } from "./token_bucket.ts";
+import type { TreeLinks } from "./tree_links.ts";
+
+/** Payloads a second for peers that are no neighbours (any more), all together. */
+const STRANGERS_PER_SECOND = 100;
+/** A payload pushed this short ago is on its way: it is not sent again. */
+const ON_ITS_WAY_MS = 1_000;
+
+/** The same payload to the same neighbour, after the first time. */
+const REPEATS = 6;
+const REPEATS_KEPT = 4_096;
+
+/** Gives retained payloads to those who ask. */
+export class Server {
+  readonly #context: TreeContext;
+  readonly #treeLinks: TreeLinks;
+  #strangers: TokenBucket | undefined;
+  #heads: Uint8Array[] = [];
+
+  /** Works on the log of a context. */
+  constructor(context: TreeContext, treeLinks: TreeLinks) {
+    this.#context = context;
+    this.#treeLinks = treeLinks;
+  }
+
+  /** The head for a message that took `hops` to this node; made once for each number. */
+  head(hops: number): Uint8Array {
+    const next = Math.min(255, hops + 1);
+    return this.#heads[next] ??= gossipHead(this.#context.port.alias, next);
+  }
+
+  /** A GRAFT came. */
+  graft(
+    peer: PeerId,
+    link: Link | undefined,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: number,
+  ): void {
+    const { limits, counters } = this.#context;
+    const { stamp, count } = readGraft(bytes, at, end, limits.idsPerFrame);
+    counters.graftsReceived++;
+    if (stamp !== undefined && link !== undefined) {
+      this.#treeLinks.change(link, true, stamp, now);
+    }
+    if (count === 0) return;
+    const bucket = link?.grafts ??
+      (this.#strangers ??= new TokenBucket(STRANGERS_PER_SECOND, 1, now));
+    const granted = bucket.take(count, now);
+    counters.graftsRefused += count - granted;
+    this.#answer(peer, link, bytes, end - count * ID_BYTES, granted, now);
+  }
+
+  #answer(
+    peer: PeerId,
+    link: Link | undefined,
+    bytes: Uint8Array,
+    at: number,
+    count: number,
+    now: number,
+  ): void {
+    const { log, port, counters } = this.#context;
+    const gone: number[] = [];
+    for (let i = 0; i < count; i++, at += ID_BYTES) {
+      const entry = log.find(bytes, at);
+      if (entry >= 0 && log.state(entry) === Seen.VALIDATING) continue;
+      const body = entry < 0 ? undefined : log.body(entry);
+      if (body === undefined) {
+        gone.push(at);
+        continue;
+      }
+      if (link !== undefined && link.bit !== 0 && log.has(entry, link.bit)) {
+        // Sent before, or announced by the one who asks.
+        if (now - log.at(entry) < ON_ITS_WAY_MS || !mayRepeat(link, entry)) {
+          counters.graftsRefused++;
+          continue;
+        }
+      }
+      // A full lane: what is left is asked for again.
+      if (!port.send(peer, laneOf(body), this.head(log.hops(entry)), body)) break;
+      if (link !== undefined) log.setHas(entry, link.bit);
+    }
+    if (gone.length === 0) return;
+    const frame = treeFrame(Frame.GONE, port.alias, gone.length * ID_BYTES);
+    let to = frame.length - gone.length * ID_BYTES;
+    for (const from of gone) {
+      frame.set(bytes.subarray(from, from + ID_BYTES), to);
+      to += ID_BYTES;
+    }
+    if (port.send(peer, Lane.CONTROL, frame)) counters.goneSent += gone.length;
+  }
+}
+
+function mayRepeat(link: Link, entry: number): boolean {
+  const repeats = link.repeats ??= new Map();
+  if (repeats.size >= REPEATS_KEPT) repeats.clear();
+  const times = repeats.get(entry) ?? 0;
+  repeats.set(entry, times + 1);
+  return times < REPEATS;
+}

@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import fc from "fast-check";
+import { BodyArena } from "../../../src/core/tree/body_arena.ts";
+import { IdTable } from "../../../src/core/tree/id_table.ts";
+import { MessageLog, Seen } from "../../../src/core/tree/message_log.ts";
+import { rng } from "./world.ts";
+
+const options = { seenIds: 100, retainMessages: 10, retainBytes: 1 << 20, retainSeconds: 60 };
+
+function id(n: number): Uint8Array {
+  const bytes = new Uint8Array(20).fill(n >> 16);
+  bytes[19] = n;
+  bytes[18] = n >> 8;
+  return bytes;
+}
+
+Deno.test("the id table agrees with a Map under any inserts and deletes", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ n: fc.nat(60), add: fc.boolean() }), { maxLength: 300 }),
+      fc.nat(),
+      (steps, seed) => {
+        const table = new IdTable(rng(seed)), model = new Map<number, number>();
+        table.reserve(64, () => false);
+        const free = Array.from({ length: 64 }, (_, i) => i);
+        for (const { n, add } of steps) {
+          const handle = model.get(n);
+          assertEquals(table.find(id(n), 0), handle ?? -1);
+          if (add && handle === undefined) {
+            const fresh = free.pop()!;
+            model.set(n, fresh);
+            table.put(fresh, id(n), 0);
+          } else if (!add && handle !== undefined) {
+            table.delete(handle);
+            model.delete(n);
+            free.push(handle);
+          }
+        }
+        for (const [n, handle] of model) {
+          assertEquals(table.find(id(n), 0), handle);
+          const out = new Uint8Array(20);
+          table.write(handle, out, 0);
+          assertEquals(out, id(n));
+        }
+      },
+    ),
+  );
+});
+
+Deno.test("the message log forgets the oldest ids first", () => {
+  const log = new MessageLog(options, rng(1));
+  assertEquals(log.find(id(5), 0), -1);
+  for (let n = 0; n < 1_000; n++) {
+    const entry = log.add(id(n), 0, Seen.DELIVERED, n % 7, 1, n);
+    assertEquals(entry, n);
+    assertEquals(log.find(id(n), 0), n);
+  }
+  assertEquals(log.seen, 100);
+  assertEquals(log.find(id(899), 0), -1);
+  for (let n = 900; n < 1_000; n++) {
+    assertEquals(log.find(id(n), 0), n);
+    assertEquals([log.via(n), log.at(n)], [n % 7, n]);
+  }
+});
+
+Deno.test("the message log retains by count, bytes and age", () => {
+  const log = new MessageLog({ ...options, retainBytes: 5_000 }, rng(1));
+  const add = (n: number, size: number, now: number) => {
+    const entry = log.add(id(n), 0, Seen.DELIVERED, 0, 1, now);
+    return log.retain(entry, new Uint8Array(size).fill(n), 0, size, now);
+  };
+  for (let n = 0; n < 12; n++) assertEquals(add(n, 100, n)[50], n);
+  assertEquals(log.retainedMessages, 10);
+  assertEquals([log.body(1), log.body(2)?.[0]], [undefined, 2]);
+  for (let n = 12; n < 15; n++) add(n, 2_000, n);
+  assert(log.retainedBytes <= 5_000);
+  assertEquals(log.retainedMessages, 2);
+  log.expire(61_000);
+  assertEquals([log.retainedMessages, log.retainedBytes], [0, 0]);
+});
+
+Deno.test("small bodies do not pin the buffer that they came in", () => {
+  const arena = new BodyArena();
+  const record = new Uint8Array(32 * 1024).map((_, i) => i);
+  const kept: Uint8Array[] = [];
+  for (let i = 0; i < 200; i++) {
+    const body = arena.keep(record, i * 100, i * 100 + 100);
+    assertEquals(body, record.subarray(i * 100, i * 100 + 100));
+    assert(body.buffer !== record.buffer);
+    kept.push(body);
+  }
+  assertEquals(
+    arena.bytes,
+    [...new Set(kept.map((body) => body.buffer))]
+      .reduce((sum, buffer) => sum + buffer.byteLength, 0),
+  );
+  assertLess(arena.bytes, 2.5 * 200 * 100);
+  const large = new Uint8Array(20_000);
+  assertEquals(arena.keep(large, 0, 20_000), large, "one that fills its buffer stays");
+  for (const body of kept) arena.release(body);
+  arena.release(large);
+  assertEquals(arena.bytes, 0);
+});
+
+Deno.test("the arena's account is the buffers that it holds, whatever comes and goes", () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ size: fc.nat(20_000), drop: fc.boolean() })), (steps) => {
+      const arena = new BodyArena(), kept: Uint8Array[] = [];
+      for (const { size, drop } of steps) {
+        kept.push(arena.keep(new Uint8Array(32 * 1024), 10, 10 + size));
+        if (drop) arena.release(kept.shift()!);
+        const buffers = new Set(kept.map((body) => body.buffer));
+        let held = 0;
+        for (const buffer of buffers) held += buffer.byteLength;
+        assertEquals(arena.bytes, held);
+      }
+    }),
+  );
+});
