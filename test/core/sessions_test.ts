@@ -1,0 +1,56 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Bans, Sessions } from "../../src/core/sessions.ts";
+import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import { WireError } from "../../src/wire/bytes.ts";
+
+const PEER = "aa".repeat(32);
+
+Deno.test("points that a peer lost outlive its link, and recover with time", () => {
+  const sessions = new Sessions(DEFAULT_LIMITS);
+  sessions.open(PEER, 0);
+  assertEquals(sessions.get(PEER)!.blame(90, 0), 90);
+  assert(sessions.close(PEER, 10_000));
+  assert(!sessions.close(PEER, 10_000));
+  sessions.open(PEER, 20_000);
+  assertEquals(sessions.get(PEER)!.points(20_000), 70);
+  assertEquals(sessions.get(PEER)!.blame(40, 30_000), 100);
+  sessions.close(PEER, 30_000);
+  sessions.open(PEER, 200_000);
+  assertEquals(sessions.get(PEER)!.points(200_000), 0);
+});
+
+Deno.test("a peer opens a bounded number of topics, and closed ones make room", () => {
+  const sessions = new Sessions({ ...DEFAULT_LIMITS, topicsPerPeer: 2 });
+  sessions.open(PEER, 0);
+  const session = sessions.get(PEER)!;
+  session.open(1, "a", undefined);
+  session.open(2, "b", undefined);
+  session.open(2, "b", undefined);
+  assertThrows(() => session.open(2, "c", undefined), WireError, "twice");
+  assertThrows(() => session.open(3, "c", undefined), WireError, "too many");
+  session.leave(1);
+  assert(session.topic(1) !== undefined, "late frames of a closed topic are still understood");
+  session.open(3, "c", undefined);
+  assertEquals(session.topic(1), undefined);
+});
+
+Deno.test("overlay messages are bounded by a rate with a burst", () => {
+  const sessions = new Sessions({ ...DEFAULT_LIMITS, overlayPerSecond: 10 });
+  sessions.open(PEER, 0);
+  const session = sessions.get(PEER)!;
+  let taken = 0;
+  while (session.takeOverlayToken(0)) taken++;
+  assertEquals(taken, 100);
+  assert(!session.takeOverlayToken(50));
+  assert(session.takeOverlayToken(200));
+});
+
+Deno.test("bans end, and the oldest goes when there are too many", () => {
+  const bans = new Bans(2, 1_000);
+  bans.add("a", 0);
+  bans.add("b", 0);
+  assert(bans.has("a", 999) && !bans.has("a", 1_000));
+  bans.add("c", 500);
+  bans.add("d", 500);
+  assertEquals(["b", "c", "d"].filter((peer) => bans.has(peer, 600)), ["c", "d"]);
+});
