@@ -1,0 +1,204 @@
+/**
+ * This node's own record: made when something changes, renewed before it expires.
+ *
+ * @module
+ */
+
+import type { TimerId } from "../core/host.ts";
+import { RECORD_LIMITS, type ShardBits, type SignedRecord, signRecord } from "../wire/record.ts";
+import { Pace } from "./pace.ts";
+import type { DirectoryPort, OwnEntry } from "./port.ts";
+import { hasShard, isOn, shardsOf, type TopicKey, topicKey } from "./topic_key.ts";
+
+/** Milliseconds for which changes wait for company: a node joins its topics one after the other. */
+export const COALESCE_MS = 50;
+
+/** Changed records that may follow each other at once, and the milliseconds per further one. Receivers allow twice as many. */
+export const CHANGES_BURST = 8;
+/** See {@linkcode CHANGES_BURST}. */
+export const CHANGE_MS = 1_000;
+
+/** Room for everything in a record but addresses, shards and topics: id, numbers, heads of lists, signature. */
+const FIXED_BYTES = 192;
+
+/** Most bytes that CBOR adds to a text in a list. */
+const TEXT_HEAD_BYTES = 3;
+
+/** The same for a shard set: four heads, one of them with the count. */
+const SET_HEAD_BYTES = 12;
+
+const encoder = new TextEncoder();
+
+/** What a record says of its peer. */
+interface Fields {
+  readonly addresses: string[];
+  readonly topics: string[];
+  readonly shards: Map<string, ShardBits>;
+}
+
+/** Signs, numbers and renews the record; hands each new one to `made`. */
+export class OwnRecord {
+  readonly #port: DirectoryPort;
+  readonly #ttlSeconds: number;
+  readonly #recordTopics: number;
+  readonly #made: (record: SignedRecord) => void;
+  readonly #pace: Pace;
+  #interests: readonly TopicKey[] = [];
+  #own: Fields = { addresses: [], topics: [], shards: new Map() };
+  #seq = 0;
+  #timer: TimerId | undefined;
+  #timerAt = Infinity;
+  #left = false;
+  #omitted = 0;
+
+  constructor(
+    port: DirectoryPort,
+    options: { ttlSeconds: number; recordTopics: number },
+    made: (record: SignedRecord) => void,
+  ) {
+    this.#port = port;
+    this.#ttlSeconds = options.ttlSeconds;
+    this.#recordTopics = options.recordTopics;
+    this.#made = made;
+    this.#pace = new Pace(CHANGES_BURST, CHANGE_MS, port.now());
+  }
+
+  /** The sequence number of the newest record. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Topics and shard sets that did not fit into the newest record. */
+  get omitted(): number {
+    return this.#omitted;
+  }
+
+  /** The topics that this node is on, those of shards among them. */
+  get interests(): readonly TopicKey[] {
+    return this.#interests;
+  }
+
+  /** Makes the first record at once. */
+  start(): void {
+    this.#look();
+    this.#make();
+  }
+
+  /** Something changed: the next record follows soon. */
+  changed(): void {
+    if (this.#left) return;
+    this.#look();
+    const wait = this.#pace.wait(this.#port.now());
+    this.#arm(Math.max(COALESCE_MS, wait));
+  }
+
+  /** A record of this node that somebody still has, from before a restart: the next one goes above it. */
+  above(seq: number): void {
+    if (this.#left || seq < this.#seq || seq >= Number.MAX_SAFE_INTEGER - 1) return;
+    this.#seq = seq;
+    this.changed();
+  }
+
+  /** The record that says that this node is gone; no other follows. */
+  leave(): SignedRecord {
+    this.close();
+    return this.#sign({ addresses: [], topics: [], shards: new Map() }, 0);
+  }
+
+  /** Forgets the timer; no record follows. */
+  close(): void {
+    this.#left = true;
+    if (this.#timer !== undefined) this.#port.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    const { addresses, topics, shards } = this.#port.own();
+    const names = [...new Set(topics)].filter((topic) => {
+      const { set, shard } = topicKey(topic);
+      return set === undefined || !hasShard(shards.get(set), shard);
+    });
+    const keys = names.map(topicKey);
+    for (const [set, bits] of shards) {
+      for (const shard of shardsOf(bits)) keys.push({ topic: `${set}/${shard}`, set, shard });
+    }
+    this.#interests = keys;
+    this.#own = this.#fitting([...new Set(addresses)], names, shards);
+  }
+
+  /** As much as a record has room for: addresses, then shard sets, then topics, the oldest first. */
+  #fitting(
+    addresses: readonly string[],
+    topics: readonly string[],
+    shards: OwnEntry["shards"],
+  ): Fields {
+    const { topics: mostTopics, topicLength, shardSets, addressLength } = RECORD_LIMITS;
+    let left = RECORD_LIMITS.bytes - FIXED_BYTES;
+    const fits = (text: string, most: number, more: number): boolean => {
+      const length = encoder.encode(text).length, cost = length + more;
+      if (length === 0 || length > most || cost > left) return false;
+      left -= cost;
+      return true;
+    };
+    const own: Fields = { addresses: [], topics: [], shards: new Map() };
+    for (const address of addresses) {
+      if (own.addresses.length >= RECORD_LIMITS.addresses) break;
+      if (fits(address, addressLength, TEXT_HEAD_BYTES)) own.addresses.push(address);
+    }
+    for (const [set, { count, bits }] of shards) {
+      if (own.shards.size >= shardSets) break;
+      // A copy: the owner goes on setting bits.
+      if (fits(set, topicLength, bits.length + SET_HEAD_BYTES)) {
+        own.shards.set(set, { count, bits: bits.slice() });
+      }
+    }
+    for (const topic of topics) {
+      if (own.topics.length >= Math.min(mostTopics, this.#recordTopics)) break;
+      if (fits(topic, topicLength, TEXT_HEAD_BYTES)) own.topics.push(topic);
+    }
+    this.#omitted = topics.length - own.topics.length + shards.size - own.shards.size;
+    return own;
+  }
+
+  #make(): void {
+    if (this.#left) return;
+    this.#pace.spend(this.#port.now());
+    this.#made(this.#sign(this.#own));
+    this.#arm(this.#ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()));
+  }
+
+  #sign(
+    own: Fields,
+    ttlSeconds: number = this.#ttlSeconds,
+  ): SignedRecord {
+    this.#seq = Math.max(this.#seq + 1, Math.floor(this.#port.wallClock()));
+    return signRecord(
+      { id: this.#port.self, seq: this.#seq, ttlSeconds, ...own },
+      (message) => this.#port.sign(message),
+    );
+  }
+
+  #arm(ms: number): void {
+    const at = this.#port.now() + ms;
+    if (this.#timer !== undefined) {
+      if (at >= this.#timerAt) return;
+      this.#port.cancel(this.#timer);
+    }
+    this.#timerAt = at;
+    this.#timer = this.#port.after(ms, () => {
+      this.#timer = undefined;
+      this.#make();
+    });
+  }
+}
+
+/** The topics among `interests` that `record` is on and `old` was not. */
+export function gained(
+  interests: readonly TopicKey[],
+  record: SignedRecord,
+  old: SignedRecord | undefined,
+): string[] {
+  return interests
+    .filter((key) => isOn(record, key) && (old === undefined || !isOn(old, key)))
+    .map(({ topic }) => topic);
+}
