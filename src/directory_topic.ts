@@ -1,0 +1,214 @@
+/**
+ * The global topic that carries the directory: every node is on it, it is the first one that a node joins through its
+ * bootstrap addresses, and whole tables are exchanged with its neighbours.
+ *
+ * @module
+ */
+
+import type { PeerId } from "./core/host.ts";
+import type { TopicCore, TopicHandlers } from "./core/topic_core.ts";
+import type { Transport } from "./transport.ts";
+import type { Node } from "./core/node.ts";
+import type { TreeMessage, Verdict } from "./core/tree/port.ts";
+import type { FullOptions } from "./gossip_options.ts";
+import type { NodeHost } from "./node_host.ts";
+import type { IncomingRequest } from "./request/handlers.ts";
+import type { Requests } from "./request/requests.ts";
+import type { Shards } from "./shards.ts";
+import type { ShardBits, SignedRecord } from "./wire/record.ts";
+import {
+  type Directory,
+  DIRECTORY_PROTOCOL,
+  type DirectoryPort,
+  DirectoryService,
+} from "./directory/mod.ts";
+import { RESERVED, topicKey } from "./topic_settings.ts";
+import { WireError } from "./wire/bytes.ts";
+
+/** What the directory's topic is made of. */
+export interface DirectoryParts {
+  readonly node: Node;
+  readonly host: NodeHost;
+  readonly transport: Transport;
+  readonly requests: Requests;
+  readonly options: FullOptions;
+  /** False: the topic is not joined, the directory stays empty. */
+  readonly enabled: boolean;
+  /** Names of the joined topics that are not shards. */
+  topics(): string[];
+  /** The shard sets. */
+  shards(): ReadonlyMap<string, Shards<unknown>>;
+  /** A joined topic gained members. */
+  gained(topic: string): void;
+  /** The last neighbour on the directory's topic is gone. */
+  alone(): void;
+  /** An error that should not have been. */
+  fault(error: unknown): void;
+}
+
+/** Points of blame for a directory request that is none. */
+const BAD_REQUEST_POINTS = 50;
+
+/** See the module. */
+export class DirectoryTopic implements TopicHandlers {
+  readonly #parts: DirectoryParts;
+  readonly #service: DirectoryService;
+  readonly #stop = new AbortController();
+  #core: TopicCore | undefined;
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts;
+    this.#service = new DirectoryService(this.#port(), parts.options.limits);
+  }
+
+  /** What users see of it. */
+  get directory(): Directory {
+    return this.#service.directory;
+  }
+
+  /** Whether there is a directory. */
+  get enabled(): boolean {
+    return this.#parts.enabled;
+  }
+
+  /** The directory's record of a peer. */
+  signed(peer: PeerId): SignedRecord | undefined {
+    return this.#service.recordOf(peer);
+  }
+
+  /** Who is on which shard of a set. */
+  shardTable(set: string, count: number): Map<number, PeerId[]> {
+    return this.#service.shardTable(set, count);
+  }
+
+  /** At most `most` members of a topic in random order, without this node. */
+  members(topic: string, most?: number): PeerId[] {
+    return this.#service.members(topic, most);
+  }
+
+  /** Joins the topic. */
+  start(): void {
+    const { enabled, node, host, options, requests } = this.#parts;
+    if (!enabled) return;
+    requests.handle(DIRECTORY_PROTOCOL, (request) => this.#answer(request), { internal: true });
+    const name = `${RESERVED}directory`;
+    this.#core = node.join({
+      name,
+      key: topicKey(options.network, name, host),
+      overlay: options.overlay,
+      tree: {
+        ...options.tree,
+        // Records are signed by themselves; whole tables come by request, so little is retained.
+        sign: false,
+        history: "retained",
+        incarnation: host.nextSeq(),
+      },
+    }, this);
+    this.#service.start();
+  }
+
+  /** The network can be entered through `peer`. */
+  contact(peer: PeerId): void {
+    this.#core?.overlay.join([peer]);
+  }
+
+  /** This node's topics, shards or addresses changed. */
+  changed(): void {
+    if (this.#core) this.#service.changed();
+  }
+
+  /** Tells everybody that this node is going. */
+  farewell(): void {
+    if (this.#core) this.#service.leave();
+  }
+
+  /** Ends fetches and timers. */
+  close(): void {
+    this.#stop.abort();
+    this.#service.close();
+  }
+
+  // --- the topic ---
+
+  validate(message: TreeMessage): Verdict {
+    return this.#service.receive(message.body.subarray(message.payloadAt));
+  }
+
+  deliver(): void {
+    // Taken in by `validate`.
+  }
+
+  neighborUp(peer: PeerId): void {
+    // Whatever a table lacks is in that of a neighbour; equal ones cost a few bytes.
+    this.#service.fetch(peer, { signal: this.#stop.signal }).catch(() => {
+      // The peer went, or is busy: other neighbours and the topic itself bring the same.
+    });
+  }
+
+  neighborDown(): void {
+    // The overlay finds another one.
+  }
+
+  missed(): void {
+    // The peer publishes its record again in time.
+  }
+
+  rejected(): void {
+    // Told as "misbehaved".
+  }
+
+  isolated(): void {
+    this.#parts.alone();
+  }
+
+  rejoined(): void {
+    // The new neighbour's table is fetched.
+  }
+
+  #answer(request: IncomingRequest): Uint8Array | undefined {
+    try {
+      return this.#service.answer(request.data);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#parts.node.misbehaved(request.from, BAD_REQUEST_POINTS, `directory: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  #port(): DirectoryPort {
+    const { host, transport, requests, node } = this.#parts;
+    return {
+      self: host.self,
+      now: () => transport.now(),
+      random: () => transport.random(),
+      after: (ms, fire) => transport.after(ms, fire),
+      cancel: (timer) => transport.cancel(timer),
+      wallClock: () => transport.wallClock(),
+      sign: (message) => host.sign(message),
+      verify: (author, message, signature) => host.verify(author, message, signature),
+      sha256: (bytes, start, end, out, at) => host.sha256(bytes, start, end, out, at),
+      own: () => ({
+        addresses: transport.addresses,
+        topics: this.#parts.topics(),
+        shards: this.#shardBits(),
+      }),
+      // High, so that a farewell is on its way before the goodbye to the neighbours.
+      publish: (record) => void this.#core?.tree.publish(record, "high"),
+      request: (peer, protocol, body, options) =>
+        requests.request(peer, protocol, body, {
+          signal: options.signal,
+          maxBytes: options.maxBytes,
+        }),
+      membersGained: (topic) => this.#parts.gained(topic),
+      misbehaved: (peer, points, what) => node.misbehaved(peer, points, what),
+    };
+  }
+
+  #shardBits(): Map<string, ShardBits> {
+    const sets = new Map<string, ShardBits>();
+    for (const [name, shards] of this.#parts.shards()) {
+      if (shards.joined.length > 0) sets.set(name, shards.bits());
+    }
+    return sets;
+  }
+}

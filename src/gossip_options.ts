@@ -1,0 +1,134 @@
+/**
+ * The options of a node, and their checks.
+ *
+ * @module
+ */
+
+import type { Identity } from "./secure/identity.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { parseAddress } from "./net/address.ts";
+import {
+  overlayDefaults,
+  type OverlayOptions,
+  type Preset,
+  treeDefaults,
+  type TreeOptions,
+} from "./options.ts";
+
+/**
+ * Options of `Gossip.listen`; all of them may be left out. One that is none is a TypeError, a number out of its range a
+ * RangeError.
+ *
+ * @example
+ * ```ts
+ * import { Gossip, type GossipOptions } from "@x/plumtree";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: GossipOptions = {
+ *   hostname: "127.0.0.1",
+ *   network: "my-app",
+ *   preset: "local",
+ *   overlay: { activeSize: 4 },
+ *   limits: { messageBytes: 65_536 },
+ * };
+ * await using node = await Gossip.listen(options);
+ * assertEquals(node.peers(), []);
+ * ```
+ */
+export interface GossipOptions {
+  /** Interface to listen on. Default "0.0.0.0": reachable from everywhere; name "127.0.0.1" for tests on one machine. */
+  hostname?: string;
+  /** Port to listen on. Default 0: any free one. */
+  port?: number;
+  /** Whether connections are accepted. Default true; false: this node only dials out. */
+  listen?: boolean;
+  /** "host:port" that others should dial, where it differs from what is bound. Default: what is bound. */
+  advertise?: string;
+  /** Who this node is. Default: a fresh identity. */
+  identity?: Identity;
+  /** "host:port" or "id@host:port" of nodes to join through; kept and probed for ever. Default none. */
+  bootstrap?: string[];
+  /** Name of the network, at most 255 bytes of UTF-8: nodes of different networks refuse each other in the handshake. Default "plumtree". */
+  network?: string;
+  /** Timing for processes on one machine, one data centre, or the Internet. Default "lan". */
+  preset?: Preset;
+  /** Overrides of the membership's options, for all topics. Default: those of `preset`; see `overlayDefaults`. */
+  overlay?: Partial<OverlayOptions>;
+  /** Overrides of the broadcast trees' options, for all topics. Default: those of `preset`; see `treeDefaults`. */
+  tree?: Partial<TreeOptions>;
+  /** Overrides of the bounds. Default: `DEFAULT_LIMITS`. */
+  limits?: Partial<Limits>;
+  /** Aborting closes the node. */
+  signal?: AbortSignal;
+}
+
+/** The options with every default filled in. */
+export interface FullOptions {
+  readonly network: string;
+  readonly preset: Preset;
+  readonly bootstrap: readonly string[];
+  readonly overlay: OverlayOptions;
+  readonly tree: TreeOptions;
+  readonly limits: Limits;
+}
+
+const PRESETS: readonly string[] = ["local", "lan", "wan"];
+/** Knobs that may be 0. */
+const MAY_BE_ZERO: readonly string[] = [
+  "prwl",
+  "shuffleActive",
+  "shufflePassive",
+  "ihaveMs",
+  "optimizeMs",
+  "banSeconds",
+];
+
+/** Fills in the defaults; throws TypeError or RangeError on what is none. */
+export function fillOptions(options: GossipOptions): FullOptions {
+  const { network = "plumtree", preset = "lan", bootstrap = [] } = options;
+  if (typeof network !== "string") throw new TypeError("network must be a string");
+  if (new TextEncoder().encode(network).length > 255) {
+    throw new RangeError("network must be at most 255 bytes of UTF-8");
+  }
+  if (!PRESETS.includes(preset)) throw new TypeError(`preset must be one of ${PRESETS.join(", ")}`);
+  if (!Array.isArray(bootstrap) || !bootstrap.every((entry) => typeof entry === "string")) {
+    throw new TypeError("bootstrap must be an array of addresses");
+  }
+  for (const address of bootstrap) parseAddress(address);
+  const limits = merge(DEFAULT_LIMITS, options.limits, "limits");
+  if (limits.laneBytes < limits.messageBytes * 2) {
+    throw new RangeError("limits.laneBytes must be at least twice limits.messageBytes");
+  }
+  const overlay = merge(overlayDefaults(preset), options.overlay, "overlay");
+  if (overlay.activeSize > 30) throw new RangeError("overlay.activeSize must be at most 30");
+  return {
+    network,
+    preset,
+    bootstrap: [...bootstrap],
+    overlay,
+    tree: merge(treeDefaults(preset), options.tree, "tree"),
+    limits,
+  };
+}
+
+/** Defaults with overrides; every field is a number of at least 1 (or 0, where that means something). */
+function merge<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
+  const merged = { ...defaults };
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (value === undefined) continue;
+    if (!(name in defaults)) throw new TypeError(`${what}.${name} is not an option`);
+    if (typeof value !== "number") throw new TypeError(`${what}.${name} must be a number`);
+    if (!Number.isFinite(value) || value < (MAY_BE_ZERO.includes(name) ? 0 : 1)) {
+      throw new RangeError(`${what}.${name} must be at least 1, not ${value}`);
+    }
+    // What timers take.
+    if (/(Ms|Seconds)$/.test(name) && value > 2 ** 31 - 1) {
+      throw new RangeError(`${what}.${name} must be below 2^31, not ${value}`);
+    }
+    if (!/(Ms|Seconds)$/.test(name) && !Number.isSafeInteger(value)) {
+      throw new RangeError(`${what}.${name} must be a whole number, not ${value}`);
+    }
+    (merged as Record<string, unknown>)[name] = value;
+  }
+  return merged;
+}
