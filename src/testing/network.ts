@@ -1,0 +1,306 @@
+/**
+ * A simulated network: the same nodes as over TCP, under virtual time.
+ *
+ * @module
+ */
+
+import type { PeerId } from "../core/host.ts";
+import { abortNode, type Gossip, startOn } from "../gossip.ts";
+import { fillOptions, type GossipOptions } from "../gossip_options.ts";
+import type { TopicOptions } from "../topic.ts";
+import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
+import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
+import type { SimTransport } from "./sim_transport.ts";
+
+/** Options of {@linkcode Network}; see {@linkcode SimFabricOptions}. */
+export type NetworkOptions = SimFabricOptions;
+
+/**
+ * Options of {@linkcode Network.spawn}; those that `GossipOptions` has too mean the same.
+ *
+ * @example
+ * ```ts
+ * import { Network, type SpawnOptions } from "@x/plumtree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: SpawnOptions = { join: ["news"], topic: { echo: true }, directory: false };
+ * await using net = new Network({ seed: 1 });
+ * const [node] = await net.spawn(1, options);
+ * assertEquals(node!.topic("news")?.name, "news");
+ * assertEquals(node!.directory.size, 0);
+ * ```
+ */
+export interface SpawnOptions
+  extends Pick<GossipOptions, "bootstrap" | "preset" | "overlay" | "tree" | "limits" | "listen"> {
+  /** Topics that every node joins. Default none. */
+  join?: string[];
+  /** Options of these topics. Default: those of `Gossip.join`. */
+  topic?: TopicOptions;
+  /**
+   * Whether nodes keep a directory. Every node then hears of every other one, which is n² records: turn it off for
+   * thousands of nodes whose topics need no look-up. Default true.
+   */
+  directory?: boolean;
+}
+
+interface Simulated {
+  readonly gossip: Gossip;
+  readonly transport: SimTransport;
+  readonly options: SpawnOptions;
+}
+
+/** How many earlier nodes a spawned node has as contacts. */
+const CONTACTS = 2;
+
+/**
+ * A network of nodes without sockets. Nothing moves but in {@linkcode Network.run} and {@linkcode Network.until}; one seed
+ * gives one run, bit for bit. The nodes are those of the library over simulated connections: no sockets, no encryption, and signatures
+ * that are hashes, fast and worth nothing outside.
+ *
+ * @example
+ * ```ts
+ * import { Network } from "@x/plumtree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using net = new Network({ seed: 42, latencyMs: [10, 50] });
+ * const nodes = await net.spawn(20, { join: ["blocks"] });
+ * await net.run({ seconds: 10 });
+ * await nodes[0]!.topic("blocks")!.publish("hello");
+ * await net.run({ seconds: 2 });
+ * for (const node of nodes.slice(1)) {
+ *   assertEquals(node.topic("blocks")!.metrics().delivered, 1);
+ * }
+ * ```
+ */
+export class Network implements AsyncDisposable {
+  readonly #fabric: SimFabric;
+  readonly #seed: number | string;
+  readonly #nodes = new Map<PeerId, Simulated>();
+  #spawned = 0;
+
+  /**
+   * Makes an empty network at virtual time 0.
+   *
+   * @param options Seed, latency, loss and the times of links; see `NetworkOptions`.
+   */
+  constructor(options: NetworkOptions = {}) {
+    this.#seed = options.seed ?? 1;
+    this.#fabric = new SimFabric({ ...options, seed: this.#seed });
+  }
+
+  /** Milliseconds of virtual time so far. */
+  get now(): number {
+    return this.#fabric.clock.now();
+  }
+
+  /** The nodes that run: without those that were killed or closed. */
+  get nodes(): Gossip[] {
+    return this.#fabric.ids().map((id) => this.#nodes.get(id)!.gossip);
+  }
+
+  /**
+   * A hash over everything that has happened: the same seed and the same calls give the same one.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * async function run(seed: number): Promise<string> {
+   *   await using net = new Network({ seed });
+   *   await net.spawn(3, { join: ["news"] });
+   *   await net.run({ seconds: 2 });
+   *   return net.traceHash;
+   * }
+   * assertEquals(await run(7), await run(7));
+   * ```
+   */
+  get traceHash(): string {
+    return this.#fabric.traceHash;
+  }
+
+  /**
+   * Starts `count` nodes. Without `bootstrap` each knows up to two random earlier nodes. They find one another when time
+   * moves on. Rejects with TypeError or RangeError for a count or options that are none.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1 });
+   * const [hub] = await net.spawn(1, { join: ["news"] });
+   * await net.spawn(4, { join: ["news"], bootstrap: [hub!.address] });
+   * assertEquals(await net.until(() => hub!.topic("news")!.neighbors.length === 4), true);
+   * ```
+   */
+  spawn(count: number, options: SpawnOptions = {}): Promise<Gossip[]> {
+    // What it throws rejects.
+    return new Promise((resolve) => resolve(this.#spawn(count, options)));
+  }
+
+  /**
+   * Starts a node that was killed again, with its id, address and topics; the object is a new one. RangeError for a node of another
+   * network.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * net.kill([b!]);
+   * await net.run({ seconds: 10 });
+   * const again = await net.restart(b!);
+   * await net.until(again.topic("news")!.ready());
+   * assertEquals(again.topic("news")!.neighbors, [a!.id]);
+   * ```
+   */
+  async restart(node: Gossip): Promise<Gossip> {
+    const { options } = this.#known(node);
+    await node.close();
+    return this.#start(node.id, this.#fabric.restart(node.id), options);
+  }
+
+  /**
+   * Lets virtual time pass. What nodes and their users do in it takes no time.
+   *
+   * @throws {RangeError} for seconds that are none.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network();
+   * await net.run({ seconds: 3_600 });
+   * assertEquals(net.now, 3_600_000);
+   * ```
+   */
+  async run(time: { seconds: number }): Promise<void> {
+    await this.#fabric.clock.run(this.now + milliseconds(time.seconds));
+  }
+
+  /**
+   * Lets virtual time pass until a condition holds or a promise settles, at most `seconds` (default 60). To await a promise that
+   * only settles as time passes, without this or {@linkcode Network.run}, waits for ever.
+   *
+   * @returns What the promise resolved with; true where the condition held, false where time was up.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * await net.until(a!.topic("news")!.ready());
+   * assertEquals(await net.until(() => a!.directory.size === 2, { seconds: 10 }), true);
+   * assertEquals(await net.until(() => b!.peers().length > 1, { seconds: 1 }), false);
+   * ```
+   */
+  async until<T>(
+    goal: Promise<T> | (() => boolean),
+    time: { seconds?: number } = {},
+  ): Promise<T | boolean> {
+    const deadline = this.now + milliseconds(time.seconds ?? 60);
+    if (typeof goal === "function") return await this.#fabric.clock.runUntil(goal, deadline);
+    let settled = false;
+    const mark = () => void (settled = true);
+    goal.then(mark, mark);
+    return await this.#fabric.clock.runUntil(() => settled, deadline) ? await goal : false;
+  }
+
+  /**
+   * Cuts the network between the given nodes and all others; replaces the cut that held. Connections across it go silent and are
+   * given up after `detectMs`.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * await net.until(a!.topic("news")!.ready());
+   * net.partition([a!]);
+   * await net.run({ seconds: 10 });
+   * assertEquals(b!.topic("news")!.neighbors, []);
+   * net.heal();
+   * assertEquals(await net.until(() => b!.topic("news")!.neighbors.length === 1), true);
+   * ```
+   */
+  partition(nodes: readonly Gossip[]): void {
+    this.#fabric.partition([nodes.map(({ id }) => id)]);
+  }
+
+  /** Ends the cut: nodes find one another again as they would in a real network. */
+  heal(): void {
+    this.#fabric.heal();
+  }
+
+  /** Crashes nodes: their peers notice by silence, after `detectMs` at most; their iterations end. */
+  kill(nodes: readonly Gossip[]): void {
+    for (const node of nodes) {
+      this.#known(node);
+      this.#fabric.kill(node.id);
+      void abortNode(node);
+    }
+  }
+
+  /** Delays everything that a node sends and receives by `ms` milliseconds; 0 ends it. */
+  slow(node: Gossip, ms: number): void {
+    this.#fabric.slow(this.#known(node).gossip.id, ms);
+  }
+
+  /** Closes every node, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map(({ gossip }) => gossip.close()));
+  }
+
+  #spawn(count: number, options: SpawnOptions): Gossip[] {
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
+    }
+    const random = this.#fabric.rng(`spawn ${this.#spawned}`);
+    const nodes: Gossip[] = [];
+    const addresses = this.nodes.map(({ address }) => address).filter((address) => address !== "");
+    for (let i = 0; i < count; i++) {
+      const id = simPeerId(this.#seed, this.#spawned++);
+      const limits = fillOptions({ limits: options.limits }).limits;
+      const transport = this.#fabric.createTransport(id, { listen: options.listen, limits });
+      const bootstrap = options.bootstrap ??
+        Array.from(
+          { length: Math.min(CONTACTS, addresses.length) },
+          () => addresses[random.int(addresses.length)]!,
+        );
+      nodes.push(this.#start(id, transport, { ...options, bootstrap }));
+      if (nodes[i]!.address !== "") addresses.push(nodes[i]!.address);
+    }
+    return nodes;
+  }
+
+  #start(id: PeerId, transport: SimTransport, options: SpawnOptions): Gossip {
+    const { join = [], topic, directory, listen: _, ...rest } = options;
+    const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
+    const crypto = { sha256: simSha256, verify: simVerify };
+    const gossip = startOn({ transport, identity, crypto, directory, paced: false }, rest);
+    this.#nodes.set(id, { gossip, transport, options });
+    for (const name of join) gossip.join(name, { ...topic });
+    return gossip;
+  }
+
+  #known(node: Gossip): Simulated {
+    const known = this.#nodes.get(node.id);
+    if (known === undefined) throw new RangeError("the node is not of this network");
+    return known;
+  }
+}
+
+function milliseconds(seconds: number): number {
+  if (typeof seconds !== "number" || !(seconds >= 0)) {
+    throw new RangeError(`seconds must be a number of at least 0, not ${seconds}`);
+  }
+  return seconds * 1_000;
+}
