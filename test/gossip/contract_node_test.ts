@@ -1,0 +1,299 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { createHash } from "node:crypto";
+import { Gossip, type GossipOptions, Identity } from "@x/plumtree";
+import { Events, Nodes, rejectsWith, throwsWith, until, within } from "./helper.ts";
+
+const NOBODY = "0".repeat(64);
+
+/** A loopback port where nobody listens. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+Deno.test("a node without options is reachable, has a fresh id and says 127.0.0.1 until it knows better", async () => {
+  await using a = await Gossip.listen();
+  await using b = await Gossip.listen({ hostname: "0.0.0.0" });
+  assertMatch(a.id, /^[0-9a-f]{64}$/);
+  assertNotEquals(a.id, b.id);
+  assertMatch(a.address, /^127\.0\.0\.1:\d+$/);
+  assertEquals(await b.connect(a.address), a.id);
+  assertMatch(a.address, /^127\.0\.0\.1:\d+$/);
+  assertEquals(a.metrics().transport.connections, 1);
+});
+
+Deno.test("address is what was bound, or what is advertised, or nothing where nothing is accepted", async () => {
+  await using bound = await Gossip.listen({ hostname: "127.0.0.1" });
+  await using told = await Gossip.listen({
+    hostname: "127.0.0.1",
+    advertise: "plumtree.example:7946",
+  });
+  await using deaf = await Gossip.listen({ listen: false });
+  const port = freePort();
+  await using exact = await Gossip.listen({ hostname: "127.0.0.1", port });
+  assertMatch(bound.address, /^127\.0\.0\.1:[1-9]\d*$/);
+  assertEquals(told.address, "plumtree.example:7946");
+  assertEquals(deaf.address, "");
+  assertEquals(exact.address, `127.0.0.1:${port}`);
+  assertEquals(await deaf.connect(bound.address), bound.id);
+});
+
+Deno.test("an identity of 32 bytes is the ed25519 seed, one of a string its SHA-256", () => {
+  const zero = Identity.fromSeed(new Uint8Array(32));
+  assertEquals(zero.id, "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29");
+  const hashed = createHash("sha256").update("1").digest();
+  assertEquals(Identity.fromSeed("1").id, Identity.fromSeed(new Uint8Array(hashed)).id);
+  assertNotEquals(Identity.generate().id, Identity.generate().id);
+  assertThrows(() => Identity.fromSeed(new Uint8Array(31)), RangeError);
+  assertThrows(() => Identity.fromSeed(""), RangeError);
+  assertThrows(() => Identity.fromSeed(1 as unknown as string), TypeError);
+});
+
+Deno.test("a node with an identity has its id", async () => {
+  const identity = Identity.fromSeed("1");
+  await using node = await Gossip.listen({ hostname: "127.0.0.1", identity });
+  assertEquals(node.id, identity.id);
+});
+
+Deno.test("options that are none reject with TypeError or RangeError", async () => {
+  const wrong: [string, unknown, new () => Error][] = [
+    ["port", -1, RangeError],
+    ["port", 65_536, RangeError],
+    ["port", 1.5, RangeError],
+    ["advertise", "nowhere", TypeError],
+    ["advertise", "host:0", TypeError],
+    ["identity", { id: NOBODY }, TypeError],
+    ["bootstrap", "127.0.0.1:1", TypeError],
+    ["bootstrap", [1], TypeError],
+    ["bootstrap", ["no address"], TypeError],
+    ["network", 1, TypeError],
+    ["network", "x".repeat(256), RangeError],
+    ["preset", "moon", TypeError],
+    ["overlay", { activeSize: 0 }, RangeError],
+    ["overlay", { activeSize: 31 }, RangeError],
+    ["overlay", { activeSized: 3 }, TypeError],
+    ["tree", { ihaveMs: -1 }, RangeError],
+    ["tree", { graftRetries: "2" }, TypeError],
+    ["limits", { connections: 1.5 }, RangeError],
+    ["limits", { messageBytes: 8 * 1024 * 1024 }, RangeError],
+    ["limits", { unheardOf: 1 }, TypeError],
+  ];
+  for (const [name, value, expected] of wrong) {
+    await assertRejects(
+      () => Gossip.listen({ hostname: "127.0.0.1", [name]: value } as GossipOptions),
+      expected,
+      undefined,
+      `${name}: ${JSON.stringify(value)}`,
+    );
+  }
+});
+
+Deno.test('a port that is taken rejects with "listen-failed" and its cause', async () => {
+  await using node = await Gossip.listen({ hostname: "127.0.0.1" });
+  const port = Number(node.address.split(":")[1]);
+  const error = await rejectsWith(
+    Gossip.listen({ hostname: "127.0.0.1", port }),
+    "listen-failed",
+  );
+  assert(error.cause instanceof Error);
+});
+
+Deno.test("listen rejects with the reason of a signal that is aborted", async () => {
+  const reason = new Error("not today");
+  const thrown = await Gossip.listen({ signal: AbortSignal.abort(reason) }).catch((e) => e);
+  assertStrictEquals(thrown, reason);
+});
+
+Deno.test("aborting the signal closes the node and says goodbye", async () => {
+  await using nodes = new Nodes();
+  const a = await nodes.start();
+  const stop = new AbortController();
+  const b = await nodes.start({ signal: stop.signal, bootstrap: [a.address] });
+  const [onA, onB] = [new Events(a), new Events(b)];
+  const topic = b.join("news");
+  const reading = topic.messages().next();
+  await onB.wait("peer-up");
+  stop.abort();
+  await within("b's iterations end", onB.done);
+  assertEquals(await reading, { done: true, value: undefined });
+  const { reason } = await onA.wait("peer-down", ({ peer }) => peer === b.id);
+  assertEquals(reason, "left");
+  throwsWith(() => b.join("other"), "closed");
+});
+
+Deno.test("connect takes host:port and id@host:port, and resolves with who is there", async () => {
+  await using nodes = new Nodes();
+  const [a, b, c] = [await nodes.start(), await nodes.start(), await nodes.start()];
+  assertEquals(await a.connect(b.address), b.id);
+  assertEquals(await a.connect(b.address), b.id);
+  assertEquals(await a.connect(`${c.id}@${c.address}`), c.id);
+  assertEquals(await a.connect(`${c.id}@${c.address}`), c.id);
+  assertEquals(a.peers().length, 2);
+});
+
+Deno.test("connect refuses the wrong peer, itself, what is no address, and a silent port", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = [await nodes.start(), await nodes.start()];
+  await rejectsWith(a.connect(`${NOBODY}@${b.address}`), "wrong-peer");
+  await rejectsWith(a.connect(a.address), "own-id");
+  await rejectsWith(a.connect(`${a.id}@${a.address}`), "own-id");
+  for (const address of ["", "x", "host", "host:", ":1", "host:99999", "zz@127.0.0.1:1", "a b:1"]) {
+    await assertRejects(() => a.connect(address), TypeError, undefined, address);
+  }
+  await assertRejects(() => a.connect(7 as unknown as string), TypeError);
+  const failed = await rejectsWith(a.connect(`127.0.0.1:${freePort()}`), "dial-failed");
+  assert(failed.cause instanceof Error);
+  assertEquals(a.peers(), []);
+  assertEquals(b.peers(), []);
+});
+
+Deno.test("connect rejects with the reason of its signal", async () => {
+  await using nodes = new Nodes();
+  const a = await nodes.start();
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const reason = new Error("enough");
+  const stop = new AbortController();
+  const dialling = a.connect(`127.0.0.1:${silent.addr.port}`, { signal: stop.signal });
+  const conn = await silent.accept();
+  stop.abort(reason);
+  assertStrictEquals(await dialling.catch((error) => error), reason);
+  const again = a.connect(`127.0.0.1:${silent.addr.port}`, { signal: stop.signal });
+  assertStrictEquals(await again.catch((error) => error), reason);
+  conn.close();
+  silent.close();
+});
+
+Deno.test("nodes of different networks refuse each other in the handshake", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = [await nodes.start({ network: "one" }), await nodes.start({ network: "two" })];
+  const events = new Events(a);
+  await rejectsWith(a.connect(b.address), "handshake-failed");
+  const { address } = await events.wait("dial-failed");
+  assertEquals(address, b.address);
+  await until("counted", () => b.metrics().transport.handshakesFailed === 1);
+  assertEquals([a.peers(), b.peers()], [[], []]);
+});
+
+Deno.test("two nodes with one identity refuse each other, and a third keeps one link to that id", async () => {
+  await using nodes = new Nodes();
+  const identity = Identity.fromSeed("twins");
+  const [one, two] = [await nodes.start({ identity }), await nodes.start({ identity })];
+  const [third, other] = await nodes.many(2);
+  const events = new Events(third!);
+  await rejectsWith(one.connect(two.address), "own-id");
+  await one.connect(third!.address);
+  await two.connect(third!.address).catch(() => {});
+  await until("one link", () => third!.peers().filter(({ id }) => id === identity.id).length === 1);
+  const [onThird, onOther] = [third!.join("news"), other!.join("news")];
+  await within("ready", onOther.ready());
+  const next = onThird[Symbol.asyncIterator]().next();
+  await onOther.publish("all is well");
+  assertEquals((await within("a message", next)).value.text(), "all is well");
+  assertEquals(events.of("fault"), []);
+});
+
+Deno.test("peers() tells id, direction, topics, score, bytes and round-trip time", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = await nodes.many(2);
+  const [onA, onB] = [a!.join("news"), b!.join("news")];
+  await within("ready", Promise.all([onA.ready(), onB.ready()]));
+  await until("measured", () => [a!, b!].every((n) => n.peers()[0]?.rttMs !== undefined));
+  await until("on the topic", () => a!.peers()[0]!.topics.includes("news"));
+  const [seen] = a!.peers(), [own] = b!.peers();
+  assertEquals([seen!.id, own!.id], [b!.id, a!.id]);
+  assertEquals([seen!.direction, own!.direction], ["in", "out"]);
+  assertEquals(seen!.topics, ["news"]);
+  assertEquals([seen!.score, own!.score], [0, 0]);
+  assert(Object.is(seen!.score, 0), "no minus zero");
+  assert(seen!.bytesIn > 0 && seen!.bytesOut > 0 && seen!.rttMs! >= 0);
+});
+
+Deno.test("PeerInfo carries every field of the contract, address included", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = await nodes.many(2);
+  await until("connected", () => a!.peers().length === 1 && b!.peers().length === 1);
+  for (
+    const field of [
+      "id",
+      "address",
+      "rttMs",
+      "topics",
+      "direction",
+      "score",
+      "bytesIn",
+      "bytesOut",
+    ]
+  ) {
+    assert(field in a!.peers()[0]!, field);
+  }
+  await until("its address is known", () => b!.peers()[0]!.address === a!.address);
+});
+
+Deno.test("the directory finds who is on a topic, gives records and counts peers", async () => {
+  await using nodes = new Nodes();
+  const [a, b, c] = await nodes.many(3);
+  b!.join("news");
+  const ids = [a!.id, b!.id, c!.id].toSorted();
+  await until("everybody is known", () => c!.directory.size === 3 && a!.directory.size === 3);
+  await until("the member is found", () => a!.directory.lookup("news").length === 1);
+  const [record] = a!.directory.lookup("news");
+  assertEquals([record!.id, record!.addresses, record!.topics], [b!.id, [b!.address], ["news"]]);
+  assertEquals(a!.directory.get(b!.id), record);
+  assertEquals(a!.directory.get(NOBODY), undefined);
+  assertEquals(a!.directory.lookup("unheard of"), []);
+  assertEquals([...c!.directory].map(({ id }) => id).toSorted(), ids);
+  assertThrows(() => a!.directory.lookup(1 as unknown as string), TypeError);
+  await b!.topic("news")!.leave();
+  await until("the member is gone", () => a!.directory.lookup("news").length === 0);
+  await b!.close();
+  await until("the node is gone", () => a!.directory.get(b!.id) === undefined);
+});
+
+Deno.test("metrics are frozen snapshots", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = await nodes.many(2);
+  const [onA, onB] = [a!.join("news"), b!.join("news")];
+  await within("ready", onB.ready());
+  const before = a!.metrics();
+  for (const part of [before, before.topics, before.topics.news, before.core, before.requests]) {
+    assert(Object.isFrozen(part));
+  }
+  assert(Object.isFrozen(before.transport) && Object.isFrozen(onA.metrics()));
+  await onB.publish("x");
+  await until("delivered", () => onA.metrics().delivered === 1);
+  assertEquals(before.topics.news!.delivered, 0);
+  const { delivered, duplicates, missed, ihaveSent, grafts, prunes, eager, lazy } = onA.metrics();
+  const counters = [delivered, duplicates, missed, ihaveSent, grafts, prunes, eager, lazy];
+  assertEquals(counters, [1, 0, 0, 0, 0, 0, 1, 0]);
+  assertEquals(Object.keys(a!.metrics().topics), ["news"]);
+});
+
+Deno.test('after close everything is "closed", and iterations are over at once', async () => {
+  const node = await Gossip.listen({ hostname: "127.0.0.1" });
+  const topic = node.join("news");
+  const shards = node.shards("tx", { count: 4 });
+  await node.close();
+  throwsWith(() => node.join("other"), "closed");
+  throwsWith(() => node.shards("other", { count: 4 }), "closed");
+  throwsWith(() => node.handle("x", () => ""), "closed");
+  throwsWith(() => shards.join(1), "closed");
+  await rejectsWith(node.connect("127.0.0.1:1"), "closed");
+  await rejectsWith(node.request(NOBODY, "x"), "closed");
+  await rejectsWith(topic.publish("x"), "closed");
+  await rejectsWith(topic.ready(), "closed");
+  await rejectsWith(shards.publish(1, "x"), "closed");
+  for await (const _ of topic) assert(false, "no message");
+  for await (const _ of node.events()) assert(false, "no event");
+  assertEquals(node.peers(), []);
+  assertEquals(topic.neighbors, []);
+});
