@@ -8,10 +8,10 @@ import { formatAddress, plainHost } from "./address.ts";
 import type { Duplex, StreamListener, StreamNetwork } from "./duplex.ts";
 
 /**
- * How long an attempt that is given up may still succeed by itself. Deno 2.9 leaks the socket where an abort meets a connection
+ * How long, twice over, an attempt that is given up may still succeed by itself. Deno 2.9 leaks the socket where an abort meets a connection
  * that has just been made; on an answering network this is time enough for that to be over.
  */
-const ABORT_GRACE_MS = 500;
+const ABORT_GRACE_MS = 1_000;
 
 /** TCP as Deno has it. */
 export class TcpNetwork implements StreamNetwork {
@@ -27,7 +27,10 @@ export class TcpNetwork implements StreamNetwork {
     const attempt = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const abort = (): void => {
-      timer = setTimeout(() => attempt.abort(signal.reason), ABORT_GRACE_MS);
+      // Twice, since after a busy time a timer comes before the connections that were made meanwhile.
+      timer = setTimeout(() => {
+        timer = setTimeout(() => attempt.abort(signal.reason), ABORT_GRACE_MS);
+      }, ABORT_GRACE_MS);
     };
     signal.addEventListener("abort", abort, { once: true });
     try {
