@@ -93,6 +93,7 @@ export class TopicCore {
     if (this.closed) return;
     this.closed = true;
     this.leaving = true;
+    this.tree.flush();
     this.overlay.leave();
     this.tree.close();
     this.leaving = false;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
 import type { Gossip } from "@x/plumtree";
 import { Network, type SpawnOptions } from "@x/plumtree/testing";
+import { coreOf } from "../../src/gossip.ts";
 
 /** Nodes that can be reached from the first one over links that both ends have. */
 function reached(nodes: readonly Gossip[], topic: string): number {
@@ -77,6 +78,29 @@ Deno.test("killed nodes are noticed, and come back with their identity", async (
   assertEquals([back.id, back.address], [dead[0]!.id, dead[0]!.address]);
   await net.run({ seconds: 10 });
   assertEquals(reached([...alive, back], "blocks"), 9);
+});
+
+Deno.test("what is published right before a close gets out though the eager neighbour has just died", async () => {
+  await using net = new Network({ seed: 6 });
+  const nodes = await net.spawn(3, { join: ["blocks"], directory: false });
+  await net.until(() => nodes.every((node) => node.topic("blocks")!.neighbors.length === 2));
+  for (const node of nodes) {
+    await node.topic("blocks")!.publish("forms the tree");
+    await net.run({ seconds: 1 });
+  }
+  const eager = (node: Gossip) => {
+    for (const { tree } of coreOf(node).topics) return tree.eagerPeers;
+    return [];
+  };
+  // A tree over three nodes has two leaves, each with an eager and a lazy link.
+  const [leaf, other] = nodes.filter((node) => eager(node).length === 1);
+  const hub = nodes.find((node) => node !== leaf && node !== other)!;
+  const before = other!.topic("blocks")!.metrics().delivered;
+  net.kill([hub]);
+  await leaf!.topic("blocks")!.publish("farewell");
+  await leaf!.close();
+  await net.run({ seconds: 5 });
+  assertEquals(other!.topic("blocks")!.metrics().delivered, before + 1);
 });
 
 async function trace(seed: number): Promise<string> {

@@ -11,6 +11,7 @@ import { fromHex, WireError } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import {
   buildGossip,
+  laneOf,
   originMark,
   type Priority,
   signedOrigin,
@@ -214,6 +215,23 @@ export class Plumtree {
       retainedMessages: log.retainedMessages,
       retainedBytes: log.retainedBytes,
     });
+  }
+
+  /**
+   * Before the goodbye: own messages that lazy links have not been told of yet go there as payloads, since nobody will be
+   * here to answer a GRAFT.
+   */
+  flush(): void {
+    const { links, log, port } = this.#context;
+    for (const link of links.list) {
+      for (const entry of link.announcements) {
+        if (!log.holds(entry) || log.via(entry) !== NO_SLOT || log.has(entry, link.bit)) continue;
+        const body = log.body(entry);
+        if (body === undefined) continue;
+        if (!port.send(link.peer, laneOf(body), this.#server.head(log.hops(entry)), body)) break;
+        log.setHas(entry, link.bit);
+      }
+    }
   }
 
   /** Ends everything; no timer stays. Idempotent. */
