@@ -78,7 +78,7 @@ export interface TreeMetrics {
   readonly rejected: number;
   /** Messages refused without. */
   readonly ignored: number;
-  /** Messages put off because too many await their verdict. */
+  /** Messages put off because too many wait for their verdict. */
   readonly dropped: number;
   /** Payloads announced instead of pushed because a lane was full. */
   readonly congested: number;
@@ -120,7 +120,7 @@ export interface TreeMetrics {
   readonly seen: number;
   /** Ids being chased. */
   readonly missing: number;
-  /** Messages that await their verdict. */
+  /** Messages that wait for their verdict. */
   readonly validating: number;
   /** Bodies retained. */
   readonly retainedMessages: number;

@@ -61,7 +61,7 @@ export class Intake {
     this.#authors = new Authors(limits.authors, options.retainSeconds * 1_000);
   }
 
-  /** Messages that await their verdict. */
+  /** Messages that wait for their verdict. */
   get validating(): number {
     return this.#validating;
   }
