@@ -19,3 +19,4 @@
 
 export { Network, type SpawnOptions } from "./network.ts";
 export type { Latency, SimFabricOptions as NetworkOptions } from "./sim_fabric.ts";
+export type { TraceEvent } from "./sim_trace.ts";
