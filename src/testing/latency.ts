@@ -1,90 +1,77 @@
 /**
- * How far apart simulated nodes are, as data.
+ * How long a frame is under way between two nodes of a simulated network.
  *
- * Every draw is integer arithmetic and sums: the functions of `Math` that engines may round differently (log, sin, pow) are not used, so
- * that one seed gives the same delays on every machine.
+ * Arithmetic is + - * / on doubles and 32-bit integers only, which every machine rounds alike: a normal draw is the sum of twelve uniform
+ * ones less six (Irwin-Hall: mean 0, deviation 1, never beyond six deviations), for logarithms differ between machines.
  *
  * @module
  */
 
 import type { PeerId } from "../core/host.ts";
-import { mix32, type Rng } from "./rng.ts";
+import { mix32 } from "./rng.ts";
 
 /**
- * Each pair of nodes gets a delay of its own from a normal distribution, the same both ways. Drawn as the sum of twelve uniform
- * numbers: nothing lies further than six deviations from the mean.
+ * Each pair of nodes has its own delay, the same both ways, drawn from a normal distribution.
  *
  * @example
  * ```ts
  * import { Network, type NormalLatency } from "@x/plumtree/testing";
- * import { assert } from "@std/assert";
+ * import { assertEquals } from "@std/assert";
  *
- * const latencyMs: NormalLatency = { kind: "normal", meanMs: 50, deviationMs: 10, minMs: 5 };
+ * const latencyMs: NormalLatency = { kind: "normal", meanMs: 50, deviationMs: 15, minMs: 5 };
  * await using net = new Network({ seed: 1, latencyMs });
- * const [a, b] = await net.spawn(2);
- * assert(net.latency(a!, b!) >= 5 && net.latency(a!, b!) <= 110);
+ * const [a] = await net.spawn(2, { join: ["news"] });
+ * assertEquals(await net.until(() => a!.topic("news")!.neighbors.length === 1), true);
  * ```
  */
 export interface NormalLatency {
+  /** Says which model it is. */
   readonly kind: "normal";
-  /** The mean over all pairs. */
+  /** One-way mean in ms. */
   readonly meanMs: number;
-  /** The standard deviation. */
+  /** Standard deviation between pairs, in ms. */
   readonly deviationMs: number;
-  /** What is drawn below it becomes it. Default 0. */
+  /** No pair is closer than so. Default 0. */
   readonly minMs?: number;
 }
 
 /**
- * A row of a {@linkcode MatrixLatency}.
- *
- * @example
- * ```ts
- * import { type Place, regions } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const [first]: readonly Place[] = regions().places!;
- * assertEquals(first, { name: "australia", weight: 290 });
- * ```
- */
-export interface Place {
-  /** How a node's `place` names it. */
-  readonly name: string;
-  /** Nodes that say nothing else are here with a probability of this by the sum of all. Default 1. */
-  readonly weight?: number;
-}
-
-/**
- * Nodes are at places, and a table says how far each place is from each. Where a node is, is drawn by weight from the seed and its id, or
- * said when it is spawned.
+ * Nodes are at places; the delay from one to another is a cell of a table.
  *
  * @example
  * ```ts
  * import { type MatrixLatency, Network } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
+ * import { assert } from "@std/assert";
  *
+ * // Two data centres, 1 ms inside and 40 ms between, three quarters of the nodes in the first.
  * const latencyMs: MatrixLatency = {
  *   kind: "matrix",
- *   ms: [[1, 70], [75, 2]],
- *   places: [{ name: "here" }, { name: "there", weight: 3 }],
+ *   ms: [[1, 40], [40, 1]],
+ *   weights: [3, 1],
+ *   names: ["east", "west"],
  * };
  * await using net = new Network({ seed: 1, latencyMs });
- * const [a] = await net.spawn(1, { place: "here" });
- * const [b] = await net.spawn(1, { place: "there" });
- * assertEquals([net.latency(a!, b!), net.latency(b!, a!), net.place(b!)], [70, 75, "there"]);
+ * const nodes = await net.spawn(40, { join: ["news"], directory: false });
+ * const east = nodes.filter((node) => net.region(node) === "east");
+ * assert(east.length > 20 && east.length < 40);
  * ```
  */
 export interface MatrixLatency {
+  /** Says which model it is. */
   readonly kind: "matrix";
-  /** `ms[i][j]`: one-way delay from place i to place j. */
+  /** One-way delay in ms, `ms[from][to]`, of a square table; it need not be the same both ways. */
   readonly ms: readonly (readonly number[])[];
-  /** Names and weights of the places, in the order of the table. Default "0", "1" and so on, all alike. */
-  readonly places?: readonly Place[];
+  /** The place of a node, an index into `ms`. Default: drawn by the network's seed and `weights`. */
+  readonly place?: (id: PeerId) => number;
+  /** How likely each place is. Default: all the same. */
+  readonly weights?: readonly number[];
+  /** What the places are called. Default "0", "1" and so on. */
+  readonly names?: readonly string[];
 }
 
 /**
- * One-way delay in ms: the same everywhere, drawn per pair of nodes from a range or a normal distribution, by a table of places, or
- * given by a function.
+ * One-way delay in ms: the same everywhere, drawn per pair of nodes from a range or a normal distribution, by the places of both, or given by
+ * a function.
  *
  * @example
  * ```ts
@@ -105,115 +92,119 @@ export type Latency =
   | MatrixLatency
   | ((from: PeerId, to: PeerId) => number);
 
-/** What a model looks at. */
-interface Located {
+/** What a model asks of a node. */
+export interface Placed {
   readonly id: PeerId;
+  /** 32 bits of the id. */
   readonly key: number;
-  readonly place: number;
 }
 
-/** A {@linkcode Latency}, checked, with its seed. */
-export interface LatencyModel {
-  /** The one-way delay between two nodes. */
-  between(from: Located, to: Located): number;
-  /** Where the node with this key is, or at the place of this name; 0 where there are no places. */
-  place(key: number, name: string | undefined): number;
-  /** Names of the places. */
-  readonly places: readonly string[];
-  /** No jitter goes beyond it. */
-  readonly mostMs: number;
-  /** Jitter where none is asked for. */
-  readonly jitter: number;
-}
+/** A {@linkcode Latency} under a seed. */
+export class LatencyModel {
+  /** Jitter where the network has no word on it: a share of the delay. */
+  readonly jitter: number = 0;
+  /** Jitter takes no delay beyond this. */
+  readonly most: number = Infinity;
+  readonly #seed: number;
+  readonly #delay: (from: Placed, to: Placed) => number;
+  readonly #matrix: MatrixLatency | undefined;
+  readonly #places = new Map<PeerId, number>();
 
-const RANGE_JITTER = 0.1;
-const UNIFORMS = 12;
-
-/** Makes the model; RangeError for numbers that are none. */
-export function latencyModel(latency: Latency, rng: Rng): LatencyModel {
-  const seed = rng.fork("pairs").uint32();
-  if (typeof latency === "function") return model((from, to) => latency(from.id, to.id));
-  if (typeof latency === "number") {
-    const ms = delay(latency, "latencyMs");
-    return model(() => ms);
-  }
-  if ("kind" in latency) {
-    return latency.kind === "normal" ? normal(latency, seed) : matrix(latency, rng);
-  }
-  const min = delay(latency[0], "latencyMs[0]"), max = delay(latency[1], "latencyMs[1]");
-  if (max < min) throw new RangeError(`latencyMs: ${max} is less than ${min}`);
-  const between = (from: Located, to: Located) =>
-    min + (max - min) * (pairHash(from, to, seed) / 4294967296);
-  return { ...model(between), mostMs: max, jitter: RANGE_JITTER };
-}
-
-function normal(latency: NormalLatency, seed: number): LatencyModel {
-  const mean = delay(latency.meanMs, "meanMs");
-  const deviation = delay(latency.deviationMs, "deviationMs");
-  const min = delay(latency.minMs ?? 0, "minMs");
-  return model((from, to) => {
-    let hash = pairHash(from, to, seed), sum = 0;
-    for (let i = 0; i < UNIFORMS; i++) {
-      sum += hash;
-      hash = mix32(hash + 0x9e3779b9);
+  constructor(latency: Latency, seed: number) {
+    this.#seed = seed;
+    if (typeof latency === "function") {
+      this.#delay = (from, to) => check(latency(from.id, to.id));
+    } else if (typeof latency === "number") {
+      const ms = check(latency);
+      this.#delay = () => ms;
+    } else if (isRange(latency)) {
+      const [min, max] = latency;
+      check(min);
+      if (!(max >= min) || max === Infinity) throw new RangeError(`no range: ${min} to ${max} ms`);
+      this.jitter = 0.1;
+      this.most = max;
+      this.#delay = (from, to) => min + (max - min) * (this.#pair(from, to) / 4294967296);
+    } else if (latency.kind === "normal") {
+      const { meanMs, deviationMs, minMs = 0 } = latency;
+      for (const ms of [meanMs, deviationMs, minMs]) check(ms);
+      this.jitter = 0.1;
+      this.#delay = (from, to) =>
+        Math.max(minMs, meanMs + deviationMs * standardNormal(this.#pair(from, to)));
+    } else {
+      const { ms } = checkMatrix(latency);
+      this.#matrix = latency;
+      this.#delay = (from, to) => ms[this.placeOf(from)!]![this.placeOf(to)!]!;
     }
-    // Twelve uniform numbers of variance 1/12 each: mean 6, variance 1.
-    const drawn = mean + deviation * (sum / 4294967296 - UNIFORMS / 2);
-    return drawn < min ? min : drawn;
-  });
-}
-
-function matrix({ ms, places }: MatrixLatency, rng: Rng): LatencyModel {
-  const count = ms.length;
-  if (count === 0) throw new RangeError("a latency matrix needs a row");
-  if (places !== undefined && places.length !== count) {
-    throw new RangeError(`${places.length} places for a latency matrix of ${count} rows`);
   }
-  const table = new Float64Array(count * count);
-  ms.forEach((row, i) => {
-    if (row.length !== count) throw new RangeError(`row ${i} of the latency matrix is not ${count} long`);
-    row.forEach((value, j) => table[i * count + j] = delay(value, `ms[${i}][${j}]`));
-  });
-  const names = ms.map((_, i) => places?.[i]!.name ?? `${i}`);
-  const weights = ms.map((_, i) => delay(places?.[i]!.weight ?? 1, `weight of ${names[i]}`));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  if (total === 0) throw new RangeError("every place has weight 0");
-  const seed = rng.fork("places").uint32();
-  return {
-    ...model((from, to) => table[from.place * count + to.place]!),
-    places: names,
-    place(key, name) {
-      if (name !== undefined) return placeNamed(names, name);
-      let share = mix32(mix32(key + seed) ^ seed) / 4294967296 * total;
-      for (let i = 0; i < count; i++) if ((share -= weights[i]!) < 0) return i;
-      return weights.findLastIndex((weight) => weight > 0);
-    },
-  };
+
+  /** The one-way delay in ms. */
+  between(from: Placed, to: Placed): number {
+    return this.#delay(from, to);
+  }
+
+  /** The place of a node, where the model has places. */
+  placeOf(node: Placed): number | undefined {
+    const matrix = this.#matrix;
+    if (matrix === undefined) return undefined;
+    let place = this.#places.get(node.id);
+    if (place === undefined) {
+      place = matrix.place?.(node.id) ?? this.#draw(matrix, node.key);
+      if (matrix.ms[place] === undefined) throw new RangeError(`no such place: ${place}`);
+      this.#places.set(node.id, place);
+    }
+    return place;
+  }
+
+  /** The name of the place of a node, where the model has places. */
+  nameOf(node: Placed): string | undefined {
+    const place = this.placeOf(node);
+    return place === undefined ? undefined : this.#matrix!.names?.[place] ?? `${place}`;
+  }
+
+  /** 32 bits for a pair of nodes, the same both ways, without a table of pairs. */
+  #pair(from: Placed, to: Placed): number {
+    const low = Math.min(from.key, to.key), high = Math.max(from.key, to.key);
+    return mix32(mix32(low + this.#seed) ^ Math.imul(high, 0x9e3779b1));
+  }
+
+  #draw({ ms, weights }: MatrixLatency, key: number): number {
+    const share = mix32(mix32(key ^ this.#seed) + 0x9e3779b9) / 4294967296;
+    if (weights === undefined) return Math.floor(share * ms.length);
+    let left = share * weights.reduce((sum, weight) => sum + weight, 0), place = 0;
+    while ((left -= weights[place]!) >= 0 && place < weights.length - 1) place++;
+    return place;
+  }
 }
 
-function model(between: LatencyModel["between"]): LatencyModel {
-  return {
-    between,
-    places: [],
-    place: (_, name) => name === undefined ? 0 : placeNamed([], name),
-    mostMs: Infinity,
-    jitter: 0,
-  };
+/** A number of mean 0 and deviation 1 from 32 bits. */
+export function standardNormal(bits: number): number {
+  let sum = -6;
+  for (let i = 1; i <= 12; i++) sum += mix32(bits + Math.imul(i, 0x9e3779b9)) / 4294967296;
+  return sum;
 }
 
-function placeNamed(names: readonly string[], name: string): number {
-  const place = names.indexOf(name);
-  if (place < 0) throw new RangeError(`no such place: ${name}`);
-  return place;
+function isRange(latency: Latency): latency is readonly [number, number] {
+  return Array.isArray(latency);
 }
 
-/** Both ends' keys, smaller first: the same both ways, and no table of pairs. */
-function pairHash(from: Located, to: Located, seed: number): number {
-  const low = Math.min(from.key, to.key), high = Math.max(from.key, to.key);
-  return mix32(mix32(low + seed) ^ Math.imul(high, 0x9e3779b1));
+function check(ms: number): number {
+  if (!(ms >= 0) || ms === Infinity) throw new RangeError(`no delay: ${ms} ms`);
+  return ms;
 }
 
-function delay(value: number, what: string): number {
-  if (typeof value === "number" && value >= 0 && value < Infinity) return value;
-  throw new RangeError(`${what} must be a number of at least 0, not ${value}`);
+function checkMatrix(matrix: MatrixLatency): MatrixLatency {
+  const { ms, weights, names } = matrix, size = ms.length;
+  if (size === 0 || ms.some((row) => row.length !== size)) {
+    throw new RangeError("a matrix of delays is square and not empty");
+  }
+  for (const row of ms) row.forEach(check);
+  for (const list of [weights, names]) {
+    if (list !== undefined && list.length !== size) {
+      throw new RangeError(`${size} places, but ${list.length} weights or names`);
+    }
+  }
+  if (weights?.some((weight) => !(weight >= 0)) || weights?.every((weight) => weight === 0)) {
+    throw new RangeError("weights are numbers of at least 0, not all 0");
+  }
+  return matrix;
 }

@@ -20,26 +20,13 @@ export const REGION_WEIGHTS = {
   south_america: 36,
 } as const;
 
-/**
- * One of the regions of {@linkcode regions}.
- *
- * @example
- * ```ts
- * import { Network, type Region, regions } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const place: Region = "south_africa";
- * await using net = new Network({ seed: 1, latencyMs: regions() });
- * const [node] = await net.spawn(1, { place });
- * assertEquals(net.place(node!), "south_africa");
- * ```
- */
+/** One of the regions. */
 export type Region = keyof typeof REGION_WEIGHTS;
 
 /** The regions, in the order of the table. */
 export const REGIONS = Object.keys(REGION_WEIGHTS) as readonly Region[];
 
-/** One-way latency in ms from each region to each; between the two southern ones it differs by direction, as in the source. */
+/** One-way latency in ms from each region to each; between the southern two it differs by direction, as in the source. */
 const LATENCY_MS: Readonly<Record<Region, readonly number[]>> = {
   australia: [2, 165, 110, 180, 150, 110, 220, 190],
   europe: [165, 2, 125, 60, 70, 110, 95, 140],
@@ -54,8 +41,8 @@ const LATENCY_MS: Readonly<Record<Region, readonly number[]>> = {
 const TOTAL = REGIONS.reduce((sum, region) => sum + REGION_WEIGHTS[region], 0);
 
 /**
- * Eight regions of the world with their delays: nodes are put into them by chance, as many as the weights say. `Network.region` tells
- * where one is.
+ * Eight regions of the world with their delays: nodes are put into them by seeded chance, as many as the weights say. `Network.region`
+ * tells where one is.
  *
  * @example
  * ```ts
@@ -78,30 +65,7 @@ export function regions(): MatrixLatency {
   };
 }
 
-/**
- * The world: eight regions, 2 to 220 ms apart, with as many nodes in each as the networks of today have. The figures are those of libp2p's
- * gossipsub-interop tests.
- *
- * @example
- * ```ts
- * import { Network, regions } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using net = new Network({ seed: 1, latencyMs: regions() });
- * const [paris] = await net.spawn(1, { place: "europe" });
- * const [tokyo] = await net.spawn(1, { place: "east_asia" });
- * assertEquals(net.latency(paris!, tokyo!), 125);
- * ```
- */
-export function regions(): MatrixLatency {
-  return {
-    kind: "matrix",
-    ms: REGIONS.map((region) => LATENCY_MS[region]),
-    places: REGIONS.map((name) => ({ name, weight: REGION_WEIGHTS[name] })),
-  };
-}
-
-/** The region of a node, drawn by weight from its id alone: for what is computed outside of a network. */
+/** The region of a node, drawn by weight from its id. */
 export function regionOf(id: PeerId): Region {
   let share = parseInt(id.slice(0, 8), 16) / 2 ** 32 * TOTAL;
   for (const region of REGIONS) if ((share -= REGION_WEIGHTS[region]) < 0) return region;
