@@ -18,5 +18,11 @@
  */
 
 export { Network, type SpawnOptions } from "./network.ts";
-export type { Latency, SimFabricOptions as NetworkOptions } from "./sim_fabric.ts";
+export { regions } from "./regions.ts";
+export type {
+  Latency,
+  MatrixLatency,
+  NormalLatency,
+  SimFabricOptions as NetworkOptions,
+} from "./sim_fabric.ts";
 export type { TraceEvent } from "./sim_trace.ts";

@@ -307,6 +307,11 @@ export class Network implements AsyncDisposable {
     this.#fabric.stall(this.#known(node).gossip.id, ms);
   }
 
+  /** The name of the place where a node is; undefined where the network has no matrix of latencies. */
+  region(node: Gossip): string | undefined {
+    return this.#fabric.regionOf(this.#known(node).gossip.id);
+  }
+
   /** Closes every node, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#nodes.values()].map(({ gossip }) => gossip.close()));

@@ -12,7 +12,8 @@ import { SimTransport } from "./sim_transport.ts";
 import { type SimFabricOptions, SimWorld } from "./sim_world.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-export type { Latency, SimFabricOptions } from "./sim_world.ts";
+export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
+export type { SimFabricOptions } from "./sim_world.ts";
 
 /** What a whole simulated network has counted; a frozen snapshot. */
 export interface SimFabricMetrics {
@@ -140,6 +141,16 @@ export class SimFabric {
     node.crash();
   }
 
+  /** Breaks the connection between two nodes, as a cable that is pulled out: each end notices by the silence. False where there is none. */
+  breakLink(a: PeerId, b: PeerId): boolean {
+    const end = this.#node(a).live(b);
+    if (end === undefined) return false;
+    end.sever();
+    end.other.sever();
+    this.#world.traceFault("break", [end.owner, end.peer]);
+    return true;
+  }
+
   /** Delays everything that a node sends and receives by `ms`; 0 ends it. */
   slow(id: PeerId, ms: number): void {
     const node = this.#node(id);
@@ -170,6 +181,16 @@ export class SimFabric {
     const ids: PeerId[] = [];
     for (const node of this.#world.nodes.values()) if (node.running) ids.push(node.id);
     return ids;
+  }
+
+  /** Where a node is, an index into the matrix of latencies; undefined where the model has no places. */
+  placeOf(id: PeerId): number | undefined {
+    return this.#world.latency.placeOf(this.#node(id));
+  }
+
+  /** The name of the place where a node is. */
+  regionOf(id: PeerId): string | undefined {
+    return this.#world.latency.nameOf(this.#node(id));
   }
 
   /** Seeded chance of its own for a user of the fabric; the same label gives the same numbers. */
