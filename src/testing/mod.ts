@@ -20,6 +20,7 @@
 export { Network, type SpawnOptions } from "./network.ts";
 export { regions } from "./regions.ts";
 export type {
+  Bandwidth,
   Latency,
   MatrixLatency,
   NormalLatency,

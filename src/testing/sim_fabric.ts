@@ -13,6 +13,7 @@ import { type SimFabricOptions, SimWorld } from "./sim_world.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
+export type { Bandwidth } from "./bandwidth.ts";
 export type { SimFabricOptions } from "./sim_world.ts";
 
 /** What a whole simulated network has counted; a frozen snapshot. */

@@ -5,6 +5,7 @@
  */
 
 import type { DownReason, PeerId } from "../core/host.ts";
+import { type Bandwidth, checkBandwidth } from "./bandwidth.ts";
 import { type Latency, LatencyModel } from "./latency.ts";
 import { Rng } from "./rng.ts";
 import { reasonCode, type TraceEvent, TraceHash } from "./sim_trace.ts";
@@ -45,6 +46,11 @@ export interface SimFabricOptions {
   loss?: number;
   /** Probability, per frame, that the connection breaks instead. Default `loss / 1000`. */
   linkLoss?: number;
+  /**
+   * What each node can send and take. A message then leaves when the uplink is free, control first, in chunks as over TCP, and arrives
+   * when the receiver's downlink is through with it. Default: no bound.
+   */
+  bandwidth?: Bandwidth;
   /** Milliseconds after which silence ends a link; each end notices after a random part, between half and all of it. Default 5000. */
   detectMs?: number;
   /** Milliseconds after which a dial that nobody answers is given up. Default 10_000. */
@@ -86,6 +92,7 @@ export class SimWorld {
   divided = false;
   oneWay = false;
   readonly latency: LatencyModel;
+  readonly bandwidth: Bandwidth | undefined;
   readonly #chance: Rng;
   readonly #jitter: number;
   readonly #loss: number;
@@ -106,6 +113,8 @@ export class SimWorld {
     this.#chance = this.rng.fork("links");
     this.latency = new LatencyModel(options.latencyMs ?? 10, this.rng.fork("pairs").uint32());
     this.#jitter = options.jitter ?? this.latency.jitter;
+    this.bandwidth = options.bandwidth;
+    if (this.bandwidth !== undefined) checkBandwidth(this.bandwidth);
     this.#loss = options.loss ?? 0;
     this.#linkLoss = options.linkLoss ?? this.#loss / 1_000;
     this.detectMs = options.detectMs ?? 5_000;
