@@ -24,6 +24,7 @@ import { Refill } from "./refill.ts";
 import { FORGED_RECORD_POINTS, Shuffle } from "./shuffle.ts";
 import { Upkeep } from "./upkeep.ts";
 import { COOL_REFILLS, Eviction } from "./eviction.ts";
+import { Xbot } from "./xbot.ts";
 import { countOverlay, type OverlayCounters, type OverlayMetrics } from "./overlay_metrics.ts";
 
 /** Points of blame for a record that is not its sender's own. */
@@ -43,8 +44,8 @@ export class HyParView {
   readonly #shuffle: Shuffle;
   readonly #eviction: Eviction;
   readonly #upkeep: Upkeep;
+  readonly #xbot: Xbot;
   readonly #counters: OverlayCounters = countOverlay();
-  #reserved = 0;
   #left = false;
 
   /** Makes an overlay that does nothing before {@linkcode join}. */
@@ -99,6 +100,18 @@ export class HyParView {
         this.#refill.renew();
       },
     });
+    this.#xbot = new Xbot({
+      port,
+      options,
+      active,
+      passive,
+      counters: this.#counters,
+      free: () => this.#left ? 0 : this.#free(),
+      link: (peer) => this.#link(peer, port.recordOf(peer), true),
+      unlink: (peer, quiet) => this.#unlink(peer, quiet),
+      renew: () => this.#refill.renew(),
+      correct: (peer) => this.#upkeep.correct(peer),
+    });
   }
 
   /** The active view; a new array after every change. */
@@ -125,6 +138,8 @@ export class HyParView {
       passive: this.#passive.records.length,
       openRequests: this.#requests.size,
       cooling: this.#cooldown.size + this.#eviction.size,
+      costs: this.#xbot.size,
+      meanCostMs: this.#xbot.meanCostMs,
     });
   }
 
@@ -134,6 +149,7 @@ export class HyParView {
     const others = contacts.filter((peer) => peer !== this.#port.self);
     this.#contacts.give(others);
     this.#upkeep.start();
+    this.#xbot.start();
     if (this.#active.size === 0 && this.#requests.waiting === 0 && others.length > 0) {
       this.#ask(others[Math.floor(this.#port.random() * others.length)]!, "join", true, false);
       this.#refill.arm();
@@ -145,6 +161,7 @@ export class HyParView {
     if (this.#left) return;
     this.#left = true;
     this.#upkeep.stop();
+    this.#xbot.stop();
     this.#refill.stop();
     const goodbye: OverlayMessage = { type: "disconnect", alive: false, candidates: [] };
     // Who has not answered yet may have taken this node in already.
@@ -183,6 +200,9 @@ export class HyParView {
       case "check":
         if (this.#active.has(from)) this.#active.heard(from);
         else if (!this.#requests.waits(from)) this.#upkeep.correct(from);
+        return;
+      default:
+        this.#xbot.receive(from, message);
     }
   }
 
@@ -191,6 +211,7 @@ export class HyParView {
     if (this.#left) return;
     this.#counters.unreachable++;
     const asked = this.#requests.take(peer) !== undefined;
+    this.#xbot.down(peer, undefined);
     // It cannot be dialled, but it has dialled this node meanwhile: the link over that connection stands.
     if (this.#port.connected(peer)) return asked ? this.#refill.more() : undefined;
     this.#passive.delete(peer);
@@ -204,6 +225,7 @@ export class HyParView {
     // Another connection to the same peer takes over: nothing ended.
     if (this.#left || reason === "superseded") return;
     const asked = this.#requests.take(peer);
+    this.#xbot.down(peer, reason);
     if (reason === "left" || (this.#passive.get(peer)?.addresses.length === 0)) {
       this.#passive.delete(peer);
     }
@@ -219,38 +241,16 @@ export class HyParView {
     if (!this.#left && this.#free() > this.#requests.waiting) this.#refill.renew();
   }
 
-  /** Keeps a slot free for a peer that a swap brings; false where there is none to keep. */
-  reserve(): boolean {
-    if (this.#left || this.#free() <= 0) return false;
-    this.#reserved++;
-    return true;
-  }
-
-  /** Gives a reserved slot back, filled by {@linkcode adopt} or not. */
-  unreserve(): void {
-    if (this.#reserved > 0) this.#reserved--;
-    if (!this.#left) this.#refill.arm();
-  }
-
-  /** Takes a peer in that has agreed by other messages than NEIGHBOR; false where no slot is free. */
-  adopt(peer: PeerId): boolean {
-    if (this.#left || this.#active.has(peer) || this.#free() <= 0) return false;
-    this.#link(peer, this.#port.recordOf(peer));
-    return true;
-  }
-
-  /** Ends a link that the other side ends too, without a DISCONNECT; `keep` reserves its slot. */
-  abandon(peer: PeerId, reason: DownReason, keep: boolean): void {
-    if (this.#left || !this.#active.has(peer)) return;
+  /** Ends a link that the other side ends too, without a DISCONNECT. */
+  abandon(peer: PeerId, reason: DownReason, quiet = false): void {
     this.#requests.void(peer);
-    if (keep) this.#reserved++;
-    this.#eviction.shelve(this.#active.remove(peer, reason, keep));
+    this.#eviction.shelve(this.#active.remove(peer, reason, quiet));
     this.#refill.arm();
   }
 
   /** Slots that are neither taken nor reserved. */
   #free(): number {
-    return this.#options.activeSize - this.#active.size - this.#reserved;
+    return this.#options.activeSize - this.#active.size - this.#xbot.reserved;
   }
 
   #ask(peer: PeerId, type: Request["type"], high: boolean, force: boolean): void {
@@ -269,13 +269,20 @@ export class HyParView {
     this.#refill.more();
   }
 
-  #link(peer: PeerId, record: SignedRecord | undefined): void {
+  #link(peer: PeerId, record: SignedRecord | undefined, swapped = false): void {
     this.#passive.delete(peer);
     this.#contacts.find(peer);
     const first = this.#active.size === 0;
-    this.#active.add(peer, record);
+    this.#active.add(peer, record, swapped);
+    if (!swapped) this.#xbot.renew();
     if (first) this.#refill.stop();
     this.#refill.arm();
+  }
+
+  /** Ends a link in a swap: nobody asks the peer back at once. */
+  #unlink(peer: PeerId, quiet: boolean): void {
+    this.#cooldown.add(peer, COOL_REFILLS * this.#options.refillMs);
+    this.abandon(peer, "swapped", quiet);
   }
 
   /** A neighbour is gone, and does not go to the passive view. */

@@ -293,8 +293,19 @@ export class FakePort implements OverlayPort {
   }
   /** Peers that count as connected without a connection. */
   readonly fakeConnected = new Set<PeerId>();
-  rtt(): number | undefined {
-    return undefined;
+  rtt(peer: PeerId): number | undefined {
+    return this.connected(peer) ? this.#world.cost?.(this.self, peer) : undefined;
+  }
+  connect(peer: PeerId): void {
+    if (this.wired) this.#world.connect(this, peer);
+    else this.dialed.push(peer);
+  }
+  /** Peers that were to be dialled while not wired. */
+  readonly dialed: PeerId[] = [];
+  /** Swaps told: from, to, gain. */
+  readonly swaps: [PeerId, PeerId, number][] = [];
+  swapped(from: PeerId, to: PeerId, gainMs: number): void {
+    this.swaps.push([from, to, gainMs]);
   }
   send(peer: PeerId, message: OverlayMessage): void {
     if (!this.wired) this.sentTo.push([peer, message]);
