@@ -24,6 +24,8 @@ import { XbotRoles } from "./xbot_roles.ts";
 const REFUSED_PERIODS = 6;
 const BUSY_PERIODS = 1.5;
 const KEPT_PERIODS = 20;
+/** Candidates that are asked in one period, as long as they refuse. */
+const ASKED_PER_PERIOD = 4;
 /** Fruitless periods in a row after which a node tries half as often, and so on up to an eighth. */
 const PATIENCE = 12;
 const MOST_HALVINGS = 3;
@@ -45,6 +47,7 @@ export class Xbot {
   readonly #kept: Cooldown;
   #fruitless = 0;
   #skip = 0;
+  #asked = 0;
   #gainMs = 0;
 
   constructor(parts: XbotParts) {
@@ -123,6 +126,7 @@ export class Xbot {
     if (active.size < options.activeSize || active.size < 2) return;
     if (lateMs > options.swapMs / 2 || this.#roles.lagging) return;
     if (this.#skip > 0) return void this.#skip--;
+    this.#asked = 0;
     const worst = this.#worst();
     if (worst === undefined) return this.#rest();
     if (this.#try(worst)) return;
@@ -182,6 +186,7 @@ export class Xbot {
     if (c === undefined) return false;
     const swap = Math.floor(port.random() * 2 ** 32);
     this.#gainMs = oldMs - newMs;
+    this.#asked++;
     counters.swapsTried++;
     this.#slot.begin({ role: "i", swap, o, c }, options.swapWaitMs, () => this.#cancel());
     port.send(c, {
@@ -238,6 +243,7 @@ export class Xbot {
   #fail(): void {
     this.#parts.counters.swapsFailed++;
     this.#slot.end();
-    this.#rest();
+    const old = this.#asked < ASKED_PER_PERIOD ? this.#worst() : undefined;
+    if (old === undefined || !this.#try(old)) this.#rest();
   }
 }

@@ -205,7 +205,9 @@ export class XbotRoles {
     }
     const { swap, i, o, newUs } = flight;
     const oldUs = flight.oldUs + Math.round(most * 1_000);
-    if (d === undefined || (oldUs - newUs) / 1_000 < this.worth(oldUs / 1_000)) return false;
+    // Were round trips a metric, d and o would be at least io - ic - cd apart, and the gain at most twice cd.
+    const gainMs = Math.min((oldUs - newUs) / 1_000, 2 * most);
+    if (d === undefined || gainMs < this.worth(oldUs / 1_000)) return false;
     flight.d = d;
     flight.asked.push(d);
     port.send(d, { type: "replace", swap, initiator: i, old: o, oldUs, newUs });
