@@ -111,7 +111,7 @@ export class Xbot {
     if (reason === undefined) this.#costs.note(peer, Infinity);
     const flight = this.#slot.flight;
     if (flight?.role !== "i") return this.#roles.down(peer);
-    if (peer === flight.c) this.#fail();
+    if (peer === flight.c) this.#fail(BUSY_PERIODS);
     else if (peer === flight.o) this.#cancel();
   }
 
@@ -204,14 +204,11 @@ export class Xbot {
     const flight = this.#slot.flight;
     if (flight?.role !== "i") return;
     const { swap, o, c } = flight;
-    if (answer !== "yes") {
-      if (answer === "old-kept") this.#kept.add(o, KEPT_PERIODS * options.swapMs);
-      else {
-        const periods = answer === "busy" ? BUSY_PERIODS : REFUSED_PERIODS;
-        this.#resting.add(c, periods * options.swapMs);
-      }
-      return this.#fail();
+    if (answer === "old-kept") {
+      this.#kept.add(o, KEPT_PERIODS * options.swapMs);
+      return this.#fail(0);
     }
+    if (answer !== "yes") return this.#fail(answer === "busy" ? BUSY_PERIODS : REFUSED_PERIODS);
     const held = protectedLinks(active, port.self, options.swapUnbiased);
     const stands = active.has(o) && !active.has(c) && !held.includes(o) && port.connected(c);
     if (!stands) return this.#cancel();
@@ -237,11 +234,15 @@ export class Xbot {
     if (port.connected(flight.c)) {
       port.send(flight.c, { type: "swap-reply", swap: flight.swap, answer: "no" });
     }
-    this.#fail();
+    this.#fail(BUSY_PERIODS);
   }
 
-  #fail(): void {
-    this.#parts.counters.swapsFailed++;
+  /** Nothing comes of the swap in flight; its candidate is left alone for a while. */
+  #fail(periods: number): void {
+    const { counters, options } = this.#parts;
+    const flight = this.#slot.flight;
+    if (flight?.role === "i") this.#resting.add(flight.c, periods * options.swapMs);
+    counters.swapsFailed++;
     this.#slot.end();
     const old = this.#asked < ASKED_PER_PERIOD ? this.#worst() : undefined;
     if (old === undefined || !this.#try(old)) this.#rest();
