@@ -21,14 +21,12 @@ import { ActiveView, PassiveView } from "./views.ts";
 import { type Request, Requests } from "./requests.ts";
 import { Census, Contacts, Cooldown } from "./contacts.ts";
 import { Refill } from "./refill.ts";
-import { FORGED_RECORD_POINTS, Shuffle } from "./shuffle.ts";
+import { isOwn, isSigned } from "./blame.ts";
+import { Shuffle } from "./shuffle.ts";
 import { Upkeep } from "./upkeep.ts";
 import { COOL_REFILLS, Eviction } from "./eviction.ts";
 import { Xbot } from "./xbot.ts";
 import { countOverlay, type OverlayCounters, type OverlayMetrics } from "./overlay_metrics.ts";
-
-/** Points of blame for a record that is not its sender's own. */
-const FOREIGN_RECORD_POINTS = 20;
 
 /** The membership of one node in one topic. */
 export class HyParView {
@@ -110,7 +108,7 @@ export class HyParView {
       link: (peer) => this.#link(peer, port.recordOf(peer), true),
       unlink: (peer, quiet) => this.#unlink(peer, quiet),
       renew: () => this.#refill.renew(),
-      correct: (peer) => this.#upkeep.correct(peer),
+      refuse: (peer) => this.#refuse(peer),
     });
   }
 
@@ -279,6 +277,12 @@ export class HyParView {
     this.#refill.arm();
   }
 
+  /** Tells a peer, once it has taken this node in, that there is no room for it. */
+  #refuse(peer: PeerId): void {
+    this.#requests.void(peer);
+    this.#port.send(peer, { type: "disconnect", alive: true, candidates: [] });
+  }
+
   /** Ends a link in a swap: nobody asks the peer back at once. */
   #unlink(peer: PeerId, quiet: boolean): void {
     this.#cooldown.add(peer, COOL_REFILLS * this.#options.refillMs);
@@ -292,21 +296,6 @@ export class HyParView {
     this.#refill.renew();
   }
 
-  /** True where the record is its sender's own and signed; otherwise the sender is blamed. */
-  #isOwn(from: PeerId, record: SignedRecord): boolean {
-    if (record.id !== from) {
-      this.#port.misbehaved(from, FOREIGN_RECORD_POINTS, "record of somebody else");
-      return false;
-    }
-    return this.#isSigned(from, record);
-  }
-
-  #isSigned(from: PeerId, record: SignedRecord): boolean {
-    if (this.#port.accept(record)) return true;
-    this.#port.misbehaved(from, FORGED_RECORD_POINTS, "forged record");
-    return false;
-  }
-
   #answer(to: PeerId, accepted: boolean): void {
     if (accepted) this.#counters.requestsAccepted++;
     else this.#counters.requestsRefused++;
@@ -316,7 +305,7 @@ export class HyParView {
   }
 
   #onJoin(from: PeerId, record: SignedRecord): void {
-    if (!this.#isOwn(from, record)) return;
+    if (!isOwn(this.#port, from, record)) return;
     this.#counters.joins++;
     if (this.#active.has(from)) return this.#answer(from, true);
     const accepted = this.#eviction.makeRoom(from, record);
@@ -334,7 +323,7 @@ export class HyParView {
   #onForwardJoin(from: PeerId, record: SignedRecord, ttl: number): void {
     if (!this.#active.has(from)) return;
     this.#active.heard(from);
-    if (!this.#isSigned(from, record)) return;
+    if (!isSigned(this.#port, from, record)) return;
     if (record.id === from) return;
     if (record.addresses.length === 0 && !this.#port.connected(record.id)) return;
     this.#counters.forwardJoins++;
@@ -353,7 +342,7 @@ export class HyParView {
   }
 
   #onNeighbor(from: PeerId, record: SignedRecord, high: boolean): void {
-    if (!this.#isOwn(from, record)) return;
+    if (!isOwn(this.#port, from, record)) return;
     const known = this.#active.has(from);
     const accepted = known ||
       (high ? this.#eviction.makeRoom(from, record) : this.#free() > 0);
@@ -379,7 +368,7 @@ export class HyParView {
       const record = this.#port.recordOf(from);
       const room = request.force ? this.#eviction.makeRoom(from, record) : this.#free() > 0;
       if (room) this.#link(from, record);
-      else this.#port.send(from, { type: "disconnect", alive: true, candidates: [] });
+      else this.#refuse(from);
       // The walks of a JOIN bring more links in a moment; asking around now would be one too many.
       if (request.type === "join" && room) return;
     }

@@ -26,8 +26,8 @@ export interface XbotParts {
   unlink(peer: PeerId, quiet: boolean): void;
   /** Looks for peers to fill free slots. */
   renew(): void;
-  /** Tells a peer that it is no neighbour here. */
-  correct(peer: PeerId): void;
+  /** Tells a peer that took this node in that there is no room for it. */
+  refuse(peer: PeerId): void;
 }
 
 /** A node's part in a swap of the links i-o and c-d for i-c and d-o; parties are named as in the paper. */

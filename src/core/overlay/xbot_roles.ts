@@ -9,11 +9,10 @@
 
 import type { PeerId } from "../host.ts";
 import type { OverlayMessage, SwapAnswer } from "../../wire/overlay_messages.ts";
-import type { SignedRecord } from "../../wire/record.ts";
 import type { Cooldown } from "./contacts.ts";
 import type { CostProbe, LinkCosts } from "./link_cost.ts";
 import { Budget } from "./pace.ts";
-import { FORGED_RECORD_POINTS } from "./shuffle.ts";
+import { isSigned } from "./blame.ts";
 import { type Flight, type FlightSlot, protectedLinks, type XbotParts } from "./xbot_flight.ts";
 
 /** Parts that a node takes in swaps of others, per period. */
@@ -158,19 +157,12 @@ export class XbotRoles {
     });
   }
 
-  #accepts(from: PeerId, record: SignedRecord): boolean {
-    const { port } = this.#parts;
-    if (port.accept(record)) return true;
-    port.misbehaved(from, FORGED_RECORD_POINTS, "forged record");
-    return false;
-  }
-
   // --- c ---
 
   #onOptimization(i: PeerId, { swap, old, oldUs, newUs }: Of<"optimization">): void {
     const { port, active } = this.#parts;
     if (!this.#takesPart(i, swap)) return;
-    if (active.has(i) || old.id === port.self || old.id === i || !this.#accepts(i, old)) {
+    if (active.has(i) || old.id === port.self || old.id === i || !isSigned(port, i, old)) {
       return this.#answer(i, swap, "no");
     }
     // i may claim what it likes, but not to be nearer than it is.
@@ -242,7 +234,7 @@ export class XbotRoles {
     if (o === port.self || i === port.self || o === i || o === c || active.has(o)) {
       return this.#answer(c, swap, "no");
     }
-    if (!this.#accepts(c, old)) return this.#answer(c, swap, "no");
+    if (!isSigned(port, c, old)) return this.#answer(c, swap, "no");
     const flight: DFlight = { role: "d", swap, i, c, o, asked: false, ready: false };
     this.#begin(flight);
     this.#probe.start([o], options.swapWaitMs, () => this.#measured(flight, message));
@@ -303,7 +295,7 @@ export class XbotRoles {
 
   /** A peer has this node in its view now, as agreed. */
   #onSwapped(from: PeerId, swap: number): void {
-    const { port, active, correct } = this.#parts;
+    const { port, active, refuse } = this.#parts;
     const flight = this.#slot.flight;
     const [old, other] = flight?.swap !== swap
       ? []
@@ -315,10 +307,10 @@ export class XbotRoles {
     const agreed = flight?.role === "c" || flight?.role === "d" ? flight.ready : false;
     if (old === undefined || other !== from || !agreed) {
       if (active.has(from)) active.heard(from);
-      else correct(from);
+      else if (port.connected(from)) refuse(from);
       return;
     }
     if (active.has(old)) port.send(old, { type: "disconnect-wait", swap });
-    if (!this.#slot.land(old, from)) correct(from);
+    if (!this.#slot.land(old, from)) refuse(from);
   }
 }
