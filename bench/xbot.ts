@@ -1,126 +1,189 @@
-/** X-BOT against plain HyParView: `deno run -A bench/xbot.ts --nodes 1000 --preset wan --seed 1 [--swaps 0] [--clusters] [--seconds 300]` */
+/**
+ * X-BOT against plain HyParView in the simulator: cost of links, degrees, connectivity, delivery times, and what is left when
+ * half of the nodes are killed.
+ *
+ * ```sh
+ * deno run -A bench/xbot.ts --nodes 1000 --preset wan --seed 1 --latency regions
+ * ```
+ *
+ * `--latency clusters`: two clusters, 5 ms of round trip inside and 150 ms between; `--overlay JSON` overrides options.
+ *
+ * @module
+ */
+
+import type { OverlayOptions, Preset } from "@x/plumtree";
 import { Network } from "@x/plumtree/testing";
-import type { Gossip, Preset } from "@x/plumtree";
+import { regionLatency } from "../src/testing/regions.ts";
+import { Rng } from "../src/testing/rng.ts";
 
-const args = new Map<string, string>();
-for (let i = 0; i < Deno.args.length; i++) {
-  if (Deno.args[i]!.startsWith("--")) args.set(Deno.args[i]!.slice(2), Deno.args[i + 1] ?? "");
-}
-const nodes = Number(args.get("nodes") ?? 1000);
-const seed = Number(args.get("seed") ?? 1);
-const preset = (args.get("preset") ?? "wan") as Preset;
-const seconds = Number(args.get("seconds") ?? 300);
-const swaps = args.get("swaps") !== "0";
-const overlay = JSON.parse(args.get("overlay") ?? "{}");
+type Latency = (from: string, to: string) => number;
+type Graph = ReadonlyMap<string, readonly string[]>;
 
-const data = JSON.parse(Deno.readTextFileSync("/work/shared/data/region_latency.json"));
-const regions = Object.keys(data.weight);
-const total = regions.reduce((s, r) => s + data.weight[r], 0);
-function hash(id: string): number {
-  return parseInt(id.slice(0, 8), 16) / 2 ** 32;
-}
-function region(id: string): string {
-  let x = hash(id) * total;
-  for (const r of regions) if ((x -= data.weight[r]) < 0) return r;
-  return regions[0]!;
-}
-const cache = new Map<string, string>();
-function regionOf(id: string): string {
-  let r = cache.get(id);
-  if (r === undefined) cache.set(id, r = region(id));
-  return r;
-}
-const latencyMs = args.has("clusters")
-  ? (a: string, b: string) => (hash(a) < 0.5) === (hash(b) < 0.5) ? 2.5 : 75
-  : (a: string, b: string) => data.latencyMs[regionOf(a)][regionOf(b)];
+const TOPIC = "news";
+const QUIET_SECONDS = 20, OPTIMIZE_SECONDS = 300, KILLS = 200;
 
-await using net = new Network({ seed, latencyMs });
-const started = performance.now();
-await net.spawn(nodes, {
-  preset,
-  join: ["t"],
-  directory: false,
-  overlay: { ...overlay, ...(swaps ? {} : { swapMs: 0 }) },
-});
-function view(g: Gossip): readonly string[] {
-  return g.topic("t")!.neighbors;
+interface Options {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly preset: Preset;
+  readonly latency: string;
+  readonly overlay: Partial<OverlayOptions>;
 }
-function stats() {
-  let cost = 0, links = 0;
-  const degrees: Record<number, number> = {};
-  const by = new Map(net.nodes.map((g) => [g.id, view(g)]));
-  let half = 0;
-  for (const [id, v] of by) {
-    degrees[v.length] = (degrees[v.length] ?? 0) + 1;
-    for (const p of v) {
-      cost += latencyMs(id, p);
-      links++;
-      if (!by.get(p)?.includes(id)) half++;
+
+/** What one overlay showed. */
+export interface OverlayReport {
+  /** Mean round trip of a link in ms. */
+  readonly costMs: number;
+  readonly degrees: Record<number, number>;
+  /** Seconds of those watched in which not everybody could reach everybody. */
+  readonly secondsDivided: number;
+  readonly swaps: number;
+  readonly tried: number;
+  readonly connections: number;
+  readonly dials: number;
+  /** Delivery of 30 messages from random nodes, in ms. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Share of the nodes that got them. */
+  readonly reliability: number;
+  /** Mean share of survivors in the largest part when a random half is gone, before any repair. */
+  readonly halfLeft: number;
+  /** Of 20 messages in the 20 s after half of the nodes were killed, the share of survivors that got them. */
+  readonly afterKill: number;
+  readonly afterKillP99: number;
+  readonly realSeconds: number;
+}
+
+function graphOf(net: Network): Graph {
+  return new Map(net.nodes.map((node) => [node.id, node.topic(TOPIC)!.neighbors]));
+}
+
+/** Size of the largest part of the graph among the given nodes. */
+function largestPart(graph: Graph, nodes: ReadonlySet<string>): number {
+  const seen = new Set<string>();
+  let largest = 0;
+  for (const start of nodes) {
+    if (seen.has(start)) continue;
+    const before = seen.size, stack = [start];
+    seen.add(start);
+    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+      for (const peer of graph.get(id) ?? []) {
+        if (!nodes.has(peer) || seen.has(peer)) continue;
+        seen.add(peer);
+        stack.push(peer);
+      }
     }
+    largest = Math.max(largest, seen.size - before);
   }
-  const seen = new Set([net.nodes[0]!.id]);
-  for (const id of seen) for (const p of by.get(id) ?? []) seen.add(p);
-  return { mean: cost / links, links, half, connected: seen.size, degrees };
+  return largest;
 }
-async function broadcasts(count: number, gap: number) {
-  const rows: number[] = [];
-  const worst: number[] = [];
-  let reached = 0;
-  const all = net.nodes;
-  for (let k = 0; k < count; k++) {
-    const from = all[(k * 7919 + 13) % all.length]!;
-    const t0 = net.now;
-    const lat: number[] = [];
-    const iters = all.filter((g) => g !== from).map((g) => {
-      const it = g.topic("t")!.messages()[Symbol.asyncIterator]();
-      it.next().then((r) => {
-        if (!r.done) lat.push(net.now - t0);
-        it.return?.();
-      });
-      return it;
-    });
-    await from.topic("t")!.publish("m" + k);
-    await net.run({ seconds: gap });
-    for (const it of iters) it.return?.();
-    reached += lat.length / (all.length - 1);
-    rows.push(...lat);
-    worst.push(Math.max(...lat));
+
+function halfLeft(graph: Graph, rng: Rng): number {
+  let sum = 0;
+  for (let i = 0; i < KILLS; i++) {
+    const left = new Set([...graph.keys()].filter(() => rng.next() < 0.5));
+    sum += largestPart(graph, left) / left.size;
   }
-  rows.sort((a, b) => a - b);
-  const q = (p: number) => rows[Math.min(rows.length - 1, Math.floor(p * rows.length))];
-  worst.sort((a, b) => a - b);
-  return { p50: q(0.5), p99: q(0.99), max: rows.at(-1), reliability: reached / count, medianLast: worst[worst.length >> 1] };
+  return sum / KILLS;
 }
-const base: number[] = [];
-let cut = 0;
-for (let s = 0; s < seconds; s++) {
-  await net.run({ seconds: 1 });
-  if (s < 20) continue;
-  const st = stats();
-  if (st.connected !== nodes) cut++;
-  if (s % 30 === 0) console.log(s, st.mean.toFixed(1), st.half, st.connected, JSON.stringify(st.degrees));
-  base.push(st.mean);
+
+/** Publishes from random nodes and sees when it arrives. */
+async function broadcasts(net: Network, count: number, gapSeconds: number, rng: Rng) {
+  const nodes = net.nodes, times: number[] = [], sentAt = new Map<string, number>();
+  const readers = nodes.map(async (node) => {
+    for await (const message of node.topic(TOPIC)!.messages()) {
+      const at = sentAt.get(message.text());
+      if (at !== undefined) times.push(net.now - at);
+    }
+  });
+  for (let i = 0; i < count; i++) {
+    const text = `${net.now} ${i}`;
+    sentAt.set(text, net.now);
+    await nodes[rng.int(nodes.length)]!.topic(TOPIC)!.publish(text);
+    await net.run({ seconds: gapSeconds });
+  }
+  await net.run({ seconds: 15 });
+  void readers;
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99), share: times.length / (count * (nodes.length - 1)) };
 }
-const m = { tried: 0, done: 0, failed: 0, conn: 0, dials: 0, misses: 0 };
-for (const g of net.nodes) {
-  const t = g.topic("t")!.metrics();
-  m.tried += t.swapsTried;
-  m.done += t.swapsDone;
-  m.failed += t.swapsFailed;
-  const tr = g.metrics().transport;
-  m.conn += tr.connections;
-  m.dials += tr.dials;
+
+function latencyOf(kind: string): Latency {
+  if (kind === "regions") return regionLatency();
+  const side = (id: string) => parseInt(id.slice(0, 8), 16) % 2;
+  return (from, to) => side(from) === side(to) ? 2.5 : 75;
 }
-const end = stats();
-console.log("final", end.mean.toFixed(2), "half", end.half, JSON.stringify(end.degrees), "seconds not connected", cut, m, `${((performance.now() - started) / 1000).toFixed(1)} s`);
-if (args.has("broadcast")) {
-  const n = Number(args.get("broadcast") || 20);
-  await broadcasts(10, 5);
-  console.log("broadcast", await broadcasts(n, 5));
-  const all = net.nodes;
-  const victims = all.filter((_, i) => (i * 2654435761 >>> 0) % 100 < 50);
-  net.kill(victims);
-  console.log("after 50%", await broadcasts(1, 0.001 + 10), stats());
-  console.log("later", await broadcasts(10, 3));
-  console.log(stats());
+
+function meanCost(graph: Graph, latency: Latency): number {
+  let sum = 0, links = 0;
+  for (const [id, peers] of graph) {
+    for (const peer of peers) sum += latency(id, peer) + latency(peer, id);
+    links += peers.length;
+  }
+  return sum / links;
+}
+
+/** Runs one overlay. */
+export async function measure(options: Options): Promise<OverlayReport> {
+  const started = performance.now(), { nodes, seed, preset } = options;
+  const latencyMs = latencyOf(options.latency), rng = new Rng(`xbot ${seed}`);
+  await using net = new Network({ seed, latencyMs });
+  await net.spawn(nodes, { preset, join: [TOPIC], directory: false, overlay: options.overlay });
+  await net.run({ seconds: QUIET_SECONDS });
+  let secondsDivided = 0;
+  for (let second = QUIET_SECONDS; second < OPTIMIZE_SECONDS; second++) {
+    await net.run({ seconds: 1 });
+    const graph = graphOf(net);
+    if (largestPart(graph, new Set(graph.keys())) < nodes) secondsDivided++;
+  }
+  const graph = graphOf(net), degrees: Record<number, number> = {};
+  for (const { length } of graph.values()) degrees[length] = (degrees[length] ?? 0) + 1;
+  const sums = { swaps: 0, tried: 0, connections: 0, dials: 0 };
+  for (const node of net.nodes) {
+    const { swapsDone, swapsTried } = node.topic(TOPIC)!.metrics();
+    const { connections, dials } = node.metrics().transport;
+    sums.swaps += swapsDone;
+    sums.tried += swapsTried;
+    sums.connections += connections / nodes;
+    sums.dials += dials / nodes;
+  }
+  await broadcasts(net, 30, 1, rng);
+  const calm = await broadcasts(net, 30, 2, rng);
+  const left = halfLeft(graph, rng);
+  net.kill(net.nodes.filter(() => rng.next() < 0.5));
+  const hurt = await broadcasts(net, 20, 1, rng);
+  return {
+    costMs: meanCost(graph, latencyMs),
+    degrees,
+    secondsDivided,
+    ...sums,
+    p50: calm.p50,
+    p99: calm.p99,
+    reliability: calm.share,
+    halfLeft: left,
+    afterKill: hurt.share,
+    afterKillP99: hurt.p99,
+    realSeconds: (performance.now() - started) / 1_000,
+  };
+}
+
+function readOptions(args: readonly string[]): Options {
+  const given = new Map<string, string>();
+  for (let i = 0; i + 1 < args.length; i += 2) given.set(args[i]!.slice(2), args[i + 1]!);
+  return {
+    nodes: Number(given.get("nodes") ?? 1_000),
+    seed: Number(given.get("seed") ?? 1),
+    preset: (given.get("preset") ?? "wan") as Preset,
+    latency: given.get("latency") ?? "regions",
+    overlay: JSON.parse(given.get("overlay") ?? "{}"),
+  };
+}
+
+if (import.meta.main) {
+  const options = readOptions(Deno.args);
+  const plain = await measure({ ...options, overlay: { ...options.overlay, swapMs: 0 } });
+  const swapped = await measure(options);
+  console.table({ "HyParView": plain, "X-BOT": swapped });
+  console.log(`cost ${Math.round(100 * (swapped.costMs / plain.costMs - 1))} %`);
 }
