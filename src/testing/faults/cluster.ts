@@ -43,6 +43,8 @@ export class Cluster {
   readonly members: Membership[] = [];
   /** Requests that are not answered yet. */
   readonly asking = new Set<string>();
+  /** True once validators are to answer at once. */
+  prompt = false;
   readonly #seed: number;
   readonly #rng: Rng;
   readonly #users: Users;
@@ -63,6 +65,7 @@ export class Cluster {
       log: this.log,
       clock: this.fabric.clock,
       rng: rng.fork("users"),
+      prompt: () => this.prompt,
     });
   }
 

@@ -30,6 +30,8 @@ export interface UserParts {
   readonly log: TraceLog;
   readonly clock: VirtualClock;
   readonly rng: Rng;
+  /** True while verdicts are to come at once. */
+  readonly prompt: () => boolean;
 }
 
 /** The codec of a plan. */
@@ -63,7 +65,7 @@ export class Users {
   }
 
   #validate(member: Membership, message: Message<unknown>): Verdict | Promise<Verdict> {
-    const { records, clock, rng } = this.#parts;
+    const { records, clock, rng, prompt } = this.#parts;
     const { id } = message;
     const post = this.#check(member, message, "validates");
     if (post === undefined) return "ignore";
@@ -80,7 +82,7 @@ export class Users {
     };
     if (fate === "throw" || member.topic.judging === "sync") return decide();
     member.judged.set(id, "pending");
-    const wait = rng.int(4) === 0 ? 0 : rng.next() ** 2 * 800;
+    const wait = prompt() || rng.int(4) === 0 ? 0 : rng.next() ** 2 * 800;
     return new Promise((resolve, reject) => {
       if (fate === "never") return;
       clock.after(wait, () => {
