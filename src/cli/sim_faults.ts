@@ -204,7 +204,7 @@ export async function simFaults(args: readonly string[]): Promise<boolean> {
   console.log(
     `${seeds} seeds from ${from}, ${total.published} messages, ${total.delivered} deliveries, ` +
       `${total.checks} looks at what must hold; ${total.secs} s: ` +
-      (failed === 0 ? "ok" : `${failed} seeds FAILED`),
+      (failed === 0 ? "ok" : `${failed} seeds FAILED: ${total.failed.slice(0, 20).join(" ")}`),
   );
   console.log(table([
     ["fault", "times"],

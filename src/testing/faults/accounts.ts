@@ -40,6 +40,8 @@ function checkMisses(cluster: Cluster, member: Membership): void {
   for (const [id, reason] of member.missed) {
     const post = cluster.records.post(member.topic, id);
     if (post === undefined || post.fate !== "accept" || member.has(post)) continue;
+    // What is older than the membership is nobody's promise.
+    if (member.since > post.at && member.history === "none") continue;
     const holders = cluster.on(member.topic).filter((other) => holds(other, post));
     if (holders.length === 0) continue;
     const who = holders.slice(0, 4).map(({ host }) => host.name).join(" ");

@@ -13,12 +13,12 @@ import { Plumtree } from "../../core/tree/plumtree.ts";
 import { Repair } from "../../core/tree/repair.ts";
 import { TreeLinks } from "../../core/tree/tree_links.ts";
 import { sent } from "../../core/tree/eager_relation.ts";
-import { Contacts } from "../../core/overlay/contacts.ts";
 import { Eviction } from "../../core/overlay/eviction.ts";
 import { HyParView } from "../../core/overlay/hyparview.ts";
 import { Requests } from "../../core/overlay/requests.ts";
 import { ActiveView } from "../../core/overlay/views.ts";
 import { PeerSession } from "../../core/sessions.ts";
+import { DirectoryTopic } from "../../directory_topic.ts";
 import { NodeHost } from "../../node_host.ts";
 import { JoinedTopic } from "../../topic.ts";
 import { Validation } from "../../validation.ts";
@@ -58,6 +58,8 @@ function deaf(kind: number): () => void {
 }
 
 const nothing = () => {};
+/** What the probes of an overlay ask the directory for. */
+const COUNTED_MEMBERS = 4_096;
 
 /** The list. */
 export const BUGS: readonly Bug[] = [
@@ -223,7 +225,18 @@ export const BUGS: readonly Bug[] = [
   {
     name: "never looks for islands",
     what: "neither contacts nor members are probed, so two halves stay two",
-    put: () => replace(Contacts.prototype, "all", () => () => []),
+    // Whoever thinks that the topic has billions of members never probes.
+    put: () =>
+      replace(
+        DirectoryTopic.prototype,
+        "members",
+        (members) =>
+          function (this: DirectoryTopic, topic, most) {
+            return most === COUNTED_MEMBERS
+              ? new Array(2 ** 32 - 1)
+              : members.call(this, topic, most);
+          },
+      ),
   },
   {
     name: "overtakes on one link",

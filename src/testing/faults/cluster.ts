@@ -60,12 +60,14 @@ export class Cluster {
     this.#rng = rng;
     this.fabric = new SimFabric(setup.fabric);
     this.log = new TraceLog(trace, () => this.now);
+    this.records.onViolation = () => this.log.end();
     this.#users = new Users({
       records: this.records,
       log: this.log,
       clock: this.fabric.clock,
       rng: rng.fork("users"),
       prompt: () => this.prompt,
+      nameOf: (peer) => this.nameOf(peer),
     });
   }
 
@@ -152,7 +154,12 @@ export class Cluster {
       name,
       id: peer,
       transport,
-      options: { bootstrap, preset: oneOf(rng, setup.presets), overlay: setup.overlay },
+      options: {
+        bootstrap,
+        preset: oneOf(rng, setup.presets),
+        overlay: setup.overlay,
+        tree: setup.tree,
+      },
       directory: setup.directory,
       records: this.records,
       log: this.log,

@@ -32,6 +32,8 @@ export interface UserParts {
   readonly rng: Rng;
   /** True while verdicts are to come at once. */
   readonly prompt: () => boolean;
+  /** The name of a peer in traces. */
+  readonly nameOf: (peer: string) => string;
 }
 
 /** The codec of a plan. */
@@ -167,7 +169,7 @@ export class Users {
   }
 
   #event(host: SimHost, event: GossipEvent): void {
-    const { records, log } = this.#parts;
+    const { records, log, nameOf } = this.#parts;
     const who = host.name;
     switch (event.type) {
       case "missed": {
@@ -185,13 +187,13 @@ export class Users {
       }
       case "neighbor-up":
       case "neighbor-down":
-        if (log.on) log.add(who, `${event.type} ${event.topic} ${event.peer.slice(0, 6)}`);
+        if (log.on) log.add(who, `${event.type} ${nameOf(event.peer)} on ${event.topic}`);
         return;
       case "fault":
         return this.#fault(host, event.error);
       case "misbehaved":
         if (event.what === "relayed a message that validation rejects") return;
-        return records.bad("blame", `${who} blames ${event.peer.slice(0, 6)}: ${event.what}`, who);
+        return records.bad("blame", `${who} blames ${nameOf(event.peer)}: ${event.what}`, who);
       case "lagged":
         return records.bad("lag", `a reader at ${who} lost ${event.count}`, who);
       case "reject":

@@ -90,10 +90,14 @@ export class Records {
   requests = 0;
   checks = 0;
 
+  /** Called at every violation. */
+  onViolation: () => void = () => {};
+
   /** Notes a violation of a check, by its name, at some nodes. */
   bad(check: string, what: string, ...nodes: string[]): void {
     for (const node of nodes) this.blamed.add(node);
     const line = `${check}: ${what}`;
+    this.onViolation();
     if (this.violations.length < 12 && !this.violations.includes(line)) this.violations.push(line);
   }
 

@@ -77,7 +77,9 @@ export async function searchFaults(
     checks: records.checks,
     calmSeconds,
     violations: records.violations,
-    trace: records.violations.length > 0 ? cluster.log.report(records.blamed) : [],
+    trace: records.violations.length > 0
+      ? cluster.log.report(records.violations, records.blamed)
+      : [],
   };
 }
 

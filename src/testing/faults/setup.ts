@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OverlayOptions, Preset } from "../../options.ts";
+import type { OverlayOptions, Preset, TreeOptions } from "../../options.ts";
 import type { Rng } from "../rng.ts";
 import type { SimFabricOptions } from "../sim_fabric.ts";
 
@@ -35,6 +35,7 @@ export interface Setup {
   readonly fabric: SimFabricOptions;
   readonly presets: readonly Preset[];
   readonly overlay: Partial<OverlayOptions>;
+  readonly tree: Partial<TreeOptions>;
   /** Whether nodes keep a directory; without it all of them join every topic, for nobody could look members up. */
   readonly directory: boolean;
   /** Most ms by which wall clocks differ. */
@@ -79,6 +80,8 @@ export function drawSetup(seed: number, rng: Rng): Setup {
     },
     presets: chance(rng, 0.2) ? PRESETS : [oneOf(rng, ["local", "local", "lan", "wan"])],
     overlay: chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
+    // A short T1 lets announcements, not comparisons, mend a tree, also after times in which everything was late.
+    tree: chance(rng, 0.6) ? { graftMaxMs: 1_000 } : {},
     directory,
     skewMs: oneOf(rng, [0, 0, 5_000, 3_600_000]),
     topics,
