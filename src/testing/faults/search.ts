@@ -113,12 +113,17 @@ async function run(cluster: Cluster, rng: Rng): Promise<number> {
     await steps.take();
     if (await pass(chances.next() * setup.stepMs)) return 0;
   }
+  if (setup.apartSeconds > 0) {
+    steps.divide();
+    if (await pass(setup.apartSeconds * 1_000)) return 0;
+  }
   steps.stop();
   await cluster.restartSeeds();
   const seconds = await settle(cluster, safety);
   // Where frames come late by chance nothing is promised of times.
   if (!records.violations.length && !setup.fabric.loss) {
     await probeTree(cluster, chances, pass);
+    await settle(cluster, safety);
   }
   if (!records.violations.length) checkAccounts(cluster);
   return seconds;

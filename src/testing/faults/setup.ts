@@ -42,6 +42,8 @@ export interface Setup {
   readonly skewMs: number;
   readonly topics: readonly TopicPlan[];
   readonly faultSeconds: number;
+  /** Seconds for which two halves are apart in the end, long enough for each to fill its views. */
+  readonly apartSeconds: number;
   /** Most ms between two steps. */
   readonly stepMs: number;
 }
@@ -86,6 +88,7 @@ export function drawSetup(seed: number, rng: Rng): Setup {
     skewMs: oneOf(rng, [0, 0, 5_000, 3_600_000]),
     topics,
     faultSeconds: 15 + rng.int(40),
+    apartSeconds: chance(rng, 0.2) ? 20 + rng.int(40) : 0,
     stepMs: oneOf(rng, [300, 1_000, 2_000]),
   };
 }

@@ -65,6 +65,15 @@ export class Steps {
     }
   }
 
+  /** Cuts the nodes into two halves. */
+  divide(): void {
+    const { fabric, hosts, log, records } = this.#cluster;
+    records.count("partition: long");
+    const half = this.#rng.shuffle([...hosts]).slice(0, hosts.length >> 1);
+    fabric.partition([half.map(({ id }) => id)]);
+    log.add("", `cut for long: ${names(half)} | others`);
+  }
+
   /** Ends what lasts: cuts and slowness. */
   stop(): void {
     const { fabric, hosts } = this.#cluster;
