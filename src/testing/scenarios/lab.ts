@@ -13,6 +13,7 @@ import type { Limits } from "../../limits.ts";
 import type { Rng } from "../rng.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "../sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "../sim_fabric.ts";
+import { rememberRecords } from "../../wire/record.ts";
 import { Graph } from "./graph.ts";
 
 /** What a laboratory is made of. */
@@ -67,12 +68,31 @@ export interface Broadcast {
   readonly prunes: number;
 }
 
+/** What a stream of messages cost per message. */
+export interface Stream {
+  readonly messages: number;
+  /** Share of the deliveries that were due. */
+  readonly reliability: number;
+  readonly rmr: number;
+  /** Mean of the hops of each message's last delivery, and of all deliveries. */
+  readonly ldh: number;
+  readonly hops: number;
+  readonly ihaves: number;
+  readonly ihaveFrames: number;
+  readonly grafts: number;
+  readonly prunes: number;
+}
+
 /** The one topic. */
 const TOPIC = "lab";
 /** How a message tells which broadcast it is: a number before the filling. */
 const STAMP_BYTES = 8;
 /** A broadcast is over when nothing was delivered for so long. */
 const QUIET_MS = 500;
+/** Records that nodes keep: those of their views, and few more, so that ten thousand nodes fit in memory. */
+const ADDRESS_BOOK = 64;
+/** Decoded records that all nodes share. */
+const SHARED_RECORDS = 2 ** 17;
 
 /** See the module. */
 export class Lab {
@@ -85,11 +105,15 @@ export class Lab {
   #lastAt = 0;
   #hops: number[] = [];
   #ms: number[] = [];
+  /** Most hops of each message of a stream, by its stamp. */
+  #stream: Map<number, number> | undefined;
 
   /** Makes an empty laboratory at virtual time 0. */
   constructor(options: LabOptions) {
-    this.#options = options;
-    this.fabric = new SimFabric(options);
+    const limits = { addressBook: ADDRESS_BOOK, ...options.limits };
+    this.#options = { ...options, limits };
+    this.fabric = new SimFabric({ idleMs: 1_000, ...options });
+    rememberRecords(SHARED_RECORDS);
     this.rng = this.fabric.rng("lab");
   }
 
@@ -202,8 +226,7 @@ export class Lab {
     const { mostMs = 60_000, quietMs = QUIET_MS, size = 100 } = options;
     const before = this.totals();
     const expected = this.living.length - 1;
-    const payload = new Uint8Array(Math.max(size, STAMP_BYTES));
-    new DataView(payload.buffer).setFloat64(0, ++this.#stamp);
+    const payload = this.#payload(size);
     this.#hops = [];
     this.#ms = [];
     this.#publishedAt = this.#lastAt = this.now;
@@ -231,14 +254,55 @@ export class Lab {
     };
   }
 
+  /** Publishes `count` messages of random nodes, one every `everyMs`, and waits until all of it is over. */
+  async stream(count: number, everyMs: number, size = 100): Promise<Stream> {
+    const before = this.totals(), due = count * (this.living.length - 1);
+    const stream = this.#stream = new Map<number, number>();
+    this.#hops = [];
+    for (let i = 0; i < count; i++) {
+      const payload = this.#payload(size);
+      stream.set(this.#stamp, 0);
+      await this.someone().gossip.topic(TOPIC)!.publish(payload);
+      await this.run(everyMs);
+    }
+    while (this.now < this.#lastAt + QUIET_MS) await this.run(this.#lastAt + QUIET_MS - this.now);
+    this.#stream = undefined;
+    const after = this.totals(), delivered = this.#hops.length;
+    let ldh = 0, hops = 0;
+    for (const most of stream.values()) ldh += most / count;
+    for (const value of this.#hops) hops += value / delivered;
+    return {
+      messages: count,
+      reliability: delivered / due,
+      rmr: (after.duplicates - before.duplicates) / delivered,
+      ldh,
+      hops,
+      ihaves: (after.ihaves - before.ihaves) / count,
+      ihaveFrames: (after.ihaveFrames - before.ihaveFrames) / count,
+      grafts: (after.grafts - before.grafts) / count,
+      prunes: (after.prunes - before.prunes) / count,
+    };
+  }
+
   /** Ends every node. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(({ gossip }) => gossip.close()));
   }
 
+  #payload(size: number): Uint8Array {
+    const payload = new Uint8Array(Math.max(size, STAMP_BYTES));
+    new DataView(payload.buffer).setFloat64(0, ++this.#stamp);
+    return payload;
+  }
+
   #receive(data: Uint8Array, hops: number): void {
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    if (view.getFloat64(0) !== this.#stamp) return;
+    const stamp = new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat64(0);
+    const stream = this.#stream, most = stream?.get(stamp);
+    if (most !== undefined) {
+      if (hops > most) stream!.set(stamp, hops);
+    } else if (stamp !== this.#stamp) {
+      return;
+    }
     this.#lastAt = this.now;
     this.#hops.push(hops);
     this.#ms.push(this.now - this.#publishedAt);
