@@ -6,6 +6,7 @@
  */
 
 import type { Lab } from "../lab.ts";
+import { survivors } from "./oracle.ts";
 import {
   cycles,
   DETECT_MS,
@@ -79,13 +80,7 @@ async function fail(
   const nodes = lab.living.length, killed = Math.round(share * nodes);
   const graph = lab.graph();
   const percolation = meanOf(Array.from({ length: SAMPLES }, () => {
-    const alive = new Uint8Array(nodes).fill(1);
-    for (let left = killed; left > 0;) {
-      const at = lab.rng.int(nodes);
-      if (alive[at] === 0) continue;
-      alive[at] = 0;
-      left--;
-    }
+    const alive = survivors(nodes, killed, lab.rng);
     return graph.components(alive)[0]!.length / (nodes - killed);
   }));
   lab.kill(lab.pick(killed));

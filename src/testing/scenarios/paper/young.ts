@@ -15,12 +15,21 @@ export interface YoungFigures extends Series {
   readonly meanDegree: readonly number[];
 }
 
+/** How much is done. */
+export interface YoungSize {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly cycles: number;
+  /** The same sender each time; otherwise random ones. */
+  readonly oneSender: boolean;
+}
+
 /** A cycle that the joins of ten thousand nodes fit into many times. */
 const LONG_CYCLE_MS = 100_000_000;
 
 /** Runs the experiment. Free slots are looked at once per cycle too, since that is the papers' only periodic step. */
 export async function young(
-  size: { nodes: number; seed: number; cycles: number },
+  size: YoungSize,
   show: Show,
 ): Promise<YoungFigures> {
   const lab = paperLab(size.seed, {
@@ -33,7 +42,7 @@ export async function young(
   const degrees: number[] = [], broadcasts: Broadcast[] = [];
   for (let i = 0; i < size.cycles; i++) {
     degrees.push(meanDegree(lab.graph()));
-    broadcasts.push(await lab.broadcast(lab.someone()));
+    broadcasts.push(await lab.broadcast(size.oneSender ? lab.nodes[0]! : lab.someone()));
     await cycles(lab, 1, () => {}, LONG_CYCLE_MS);
     show(`cycle ${i + 1} of ${size.cycles}`);
   }
