@@ -76,6 +76,12 @@ export interface TreeOptions {
   optimizeMs: number;
   /** How many times in a row it must do so. Default 8. */
   optimizeCount: number;
+  /**
+   * Trees among which an author takes the one in whose midst it stands, 1 to 15. More shorten the way of messages of many authors (a tree has
+   * about twice its height from the rim) and share the load of relaying; every tree has to be formed, and after a change of neighbours mended, at the cost of
+   * duplicates. All members should have the same. Default 1 (the paper has one, or one per author: 3.7).
+   */
+  trees: number;
   /** Milliseconds between comparisons of the retained messages with a random neighbour. Shorter finds sooner what no announcement told, at the cost of a frame each. Default 10_000, local 5_000. */
   syncMs: number;
   /** Seconds for which a message is retained for repair. Default 60. */
@@ -124,6 +130,7 @@ const TREE: TreeOptions = {
   pruneWindowMs: 500,
   optimizeMs: 5,
   optimizeCount: 8,
+  trees: 1,
   syncMs: 10_000,
   retainSeconds: 60,
   retainMessages: 8_192,

@@ -5,8 +5,7 @@
  */
 
 import { Frame, Lane } from "../../wire/frames.ts";
-import { ID_BYTES } from "../../wire/gossip.ts";
-import { ANNOUNCEMENT_BYTES, treeFrame } from "../../wire/tree_messages.ts";
+import { ANNOUNCEMENT_BYTES, treeFrame, writeAge } from "../../wire/tree_messages.ts";
 import type { TreeContext } from "./context.ts";
 import type { Link } from "./links.ts";
 import { Seen } from "./message_log.ts";
@@ -73,9 +72,8 @@ export class LazyPush {
       let at = frame.length - count * ANNOUNCEMENT_BYTES;
       for (let i = done; i < done + count; i++) {
         const entry = announcements[i]!;
-        log.writeId(entry, frame, at);
-        frame[at + ID_BYTES] = Math.min(255, Math.max(0, now - log.at(entry)));
-        at += ANNOUNCEMENT_BYTES;
+        const age = now - log.at(entry);
+        at = writeAge(frame, log.writeId(entry, frame, at), log.tree(entry), age);
       }
       // Behind the payloads: an announcement that overtakes them only makes others ask for what is on its way.
       if (!port.send(link.peer, Lane.NORMAL, frame)) break;

@@ -51,7 +51,7 @@ Deno.test("the message log forgets the oldest ids first", () => {
   const log = new MessageLog(options, rng(1));
   assertEquals(log.find(id(5), 0), -1);
   for (let n = 0; n < 1_000; n++) {
-    const entry = log.add(id(n), 0, Seen.DELIVERED, n % 7, 1, n);
+    const entry = log.add(id(n), 0, Seen.DELIVERED, n % 16, n % 7, 1, n);
     assertEquals(entry, n);
     assertEquals(log.find(id(n), 0), n);
   }
@@ -66,7 +66,7 @@ Deno.test("the message log forgets the oldest ids first", () => {
 Deno.test("the message log retains by count, bytes and age", () => {
   const log = new MessageLog({ ...options, retainBytes: 5_000 }, rng(1));
   const add = (n: number, size: number, now: number) => {
-    const entry = log.add(id(n), 0, Seen.DELIVERED, 0, 1, now);
+    const entry = log.add(id(n), 0, Seen.DELIVERED, 0, 0, 1, now);
     return log.retain(entry, new Uint8Array(size).fill(n), 0, size, now);
   };
   for (let n = 0; n < 12; n++) assertEquals(add(n, 100, n)[50], n);
