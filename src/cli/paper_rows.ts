@@ -185,7 +185,7 @@ function youngRows(rows: Rows, found: YoungFigures, oneSender: boolean): void {
 }
 
 /** HyParView fig. 2: mean reliability of the messages after a failure, by percent of crashed nodes. */
-const AFTER: Readonly<Record<number, number>> = {
+export const AFTER: Readonly<Record<number, number>> = {
   10: 1,
   20: 1,
   30: 1,
@@ -198,7 +198,7 @@ const AFTER: Readonly<Record<number, number>> = {
   95: 0.9085,
 };
 /** HyParView fig. 4. */
-const HEALING: Readonly<Record<number, number>> = {
+export const HEALING: Readonly<Record<number, number>> = {
   ...{ 10: 1, 20: 1, 30: 1, 40: 1, 50: 1, 60: 1, 70: 2, 80: 2, 90: 4 },
 };
 /** Plumtree fig. 5: RMR of the broadcasts 0, 1, 2, 3 after a failure; and fig. 4: LDH of random senders later. */
