@@ -8,7 +8,8 @@ import type { FailureFigures } from "../testing/scenarios/paper/failures.ts";
 import type { PaperFigures } from "../testing/scenarios/paper/jobs.ts";
 import { giantShare } from "../testing/scenarios/paper/oracle.ts";
 import { AFTER, HEALING } from "./paper_rows.ts";
-import { type Chart, drawChart } from "./svg.ts";
+import type { Chart } from "../testing/scenarios/chart.ts";
+import { drawChart } from "./svg.ts";
 
 /** HyParView fig. 5: nodes by degree. */
 const IN_DEGREE: readonly (readonly [number, number])[] = [

@@ -14,6 +14,7 @@ import type { Rng } from "../rng.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "../sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "../sim_fabric.ts";
 import { rememberRecords } from "../../wire/record.ts";
+import type { SimTransport } from "../sim_transport.ts";
 import { Graph } from "./graph.ts";
 
 /** What a laboratory is made of. */
@@ -46,6 +47,14 @@ export interface Totals {
   swaps: number;
 }
 
+/** One delivery. */
+export interface Receipt {
+  readonly node: PeerId;
+  readonly hops: number;
+  /** Since it was published. */
+  readonly ms: number;
+}
+
 /** One broadcast as it was measured. */
 export interface Broadcast {
   /** Nodes that were to get it, the author not counted. */
@@ -61,6 +70,8 @@ export interface Broadcast {
   /** Hops and virtual milliseconds of every delivery, each sorted. */
   readonly hops: Uint16Array;
   readonly ms: Float64Array;
+  /** Who got it when, in order of time. */
+  readonly receipts: readonly Receipt[];
   /** Ids announced, and frames that they took. */
   readonly ihaves: number;
   readonly ihaveFrames: number;
@@ -100,11 +111,11 @@ export class Lab {
   readonly rng: Rng;
   readonly nodes: LabNode[] = [];
   readonly #options: LabOptions;
+  readonly #transports = new Map<PeerId, SimTransport>();
   #stamp = 0;
   #publishedAt = 0;
   #lastAt = 0;
-  #hops: number[] = [];
-  #ms: number[] = [];
+  #receipts: Receipt[] = [];
   /** Most hops of each message of a stream, by its stamp. */
   #stream: Map<number, number> | undefined;
 
@@ -132,6 +143,7 @@ export class Lab {
     const { preset, overlay, tree, limits, seed } = this.#options;
     const index = this.nodes.length, id = simPeerId(seed, index);
     const transport = this.fabric.createTransport(id, { limits });
+    this.#transports.set(id, transport);
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
     const crypto = { sha256: simSha256, verify: simVerify };
     const bootstrap = through === undefined ? [] : [through.gossip.address];
@@ -143,7 +155,7 @@ export class Lab {
       sign: false,
       buffer: 1,
       validate: (message) => {
-        this.#receive(message.data, message.hops);
+        this.#receive(id, message.data, message.hops);
         return "accept";
       },
     });
@@ -154,9 +166,28 @@ export class Lab {
   }
 
   /** Starts `count` nodes, one every `everyMs`, each joining through the first one. */
-  async joinOneByOne(count: number, everyMs: number, show?: (done: number) => void): Promise<void> {
+  joinOneByOne(count: number, everyMs: number, show?: (done: number) => void): Promise<void> {
+    return this.#join(count, everyMs, () => this.nodes[0], show);
+  }
+
+  /** The same, each joining through a random living one. */
+  joinThroughAnybody(count: number, everyMs: number, show?: (done: number) => void): Promise<void> {
+    return this.#join(
+      count,
+      everyMs,
+      () => this.nodes.length > 0 ? this.someone() : undefined,
+      show,
+    );
+  }
+
+  async #join(
+    count: number,
+    everyMs: number,
+    through: () => LabNode | undefined,
+    show?: (done: number) => void,
+  ): Promise<void> {
     for (let i = 0; i < count; i++) {
-      this.start(this.nodes[0]);
+      this.start(through());
       await this.run(everyMs);
       if (i % 100 === 99) show?.(i + 1);
     }
@@ -197,6 +228,18 @@ export class Lab {
     return new Graph(this.living.map(({ id, core }) => ({ id, links: core.overlay.active })));
   }
 
+  /** One-way delays of the overlay's links in ms, one of each. */
+  linkDelays(): number[] {
+    const delays: number[] = [];
+    for (const { id, core } of this.living) {
+      for (const peer of core.overlay.active) {
+        const rtt = id < peer ? this.#rtt(id, peer) : undefined;
+        if (rtt !== undefined) delays.push(rtt / 2);
+      }
+    }
+    return delays;
+  }
+
   /** Sums over the living. */
   totals(): Totals {
     const sum = { delivered: 0, duplicates: 0, ihaves: 0, ihaveFrames: 0, grafts: 0, prunes: 0 };
@@ -227,8 +270,7 @@ export class Lab {
     const before = this.totals();
     const expected = this.living.length - 1;
     const payload = this.#payload(size);
-    this.#hops = [];
-    this.#ms = [];
+    const receipts: Receipt[] = this.#receipts = [];
     this.#publishedAt = this.#lastAt = this.now;
     const deadline = this.now + mostMs;
     await from.gossip.topic(TOPIC)!.publish(payload);
@@ -236,9 +278,9 @@ export class Lab {
       await this.run(Math.min(deadline, this.#lastAt + quietMs) - this.now);
     }
     const after = this.totals();
-    const delivered = this.#hops.length;
+    const delivered = receipts.length;
     const payloads = delivered + after.duplicates - before.duplicates;
-    const hops = Uint16Array.from(this.#hops).sort();
+    const hops = Uint16Array.from(receipts, ({ hops }) => hops).sort();
     return {
       expected,
       delivered,
@@ -246,7 +288,8 @@ export class Lab {
       rmr: delivered === 0 ? NaN : payloads / delivered - 1,
       ldh: hops.at(-1) ?? 0,
       hops,
-      ms: Float64Array.from(this.#ms).sort(),
+      ms: Float64Array.from(receipts, ({ ms }) => ms),
+      receipts,
       ihaves: after.ihaves - before.ihaves,
       ihaveFrames: after.ihaveFrames - before.ihaveFrames,
       grafts: after.grafts - before.grafts,
@@ -258,7 +301,7 @@ export class Lab {
   async stream(count: number, everyMs: number, size = 100): Promise<Stream> {
     const before = this.totals(), due = count * (this.living.length - 1);
     const stream = this.#stream = new Map<number, number>();
-    this.#hops = [];
+    const receipts: Receipt[] = this.#receipts = [];
     for (let i = 0; i < count; i++) {
       const payload = this.#payload(size);
       stream.set(this.#stamp, 0);
@@ -267,10 +310,10 @@ export class Lab {
     }
     while (this.now < this.#lastAt + QUIET_MS) await this.run(this.#lastAt + QUIET_MS - this.now);
     this.#stream = undefined;
-    const after = this.totals(), delivered = this.#hops.length;
+    const after = this.totals(), delivered = receipts.length;
     let ldh = 0, hops = 0;
     for (const most of stream.values()) ldh += most / count;
-    for (const value of this.#hops) hops += value / delivered;
+    for (const receipt of receipts) hops += receipt.hops / delivered;
     return {
       messages: count,
       reliability: delivered / due,
@@ -289,13 +332,18 @@ export class Lab {
     await Promise.all(this.nodes.map(({ gossip }) => gossip.close()));
   }
 
+  /** The round trip of a link that is up. */
+  #rtt(id: PeerId, peer: PeerId): number | undefined {
+    return this.#transports.get(id)?.rtt(peer);
+  }
+
   #payload(size: number): Uint8Array {
     const payload = new Uint8Array(Math.max(size, STAMP_BYTES));
     new DataView(payload.buffer).setFloat64(0, ++this.#stamp);
     return payload;
   }
 
-  #receive(data: Uint8Array, hops: number): void {
+  #receive(node: PeerId, data: Uint8Array, hops: number): void {
     const stamp = new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat64(0);
     const stream = this.#stream, most = stream?.get(stamp);
     if (most !== undefined) {
@@ -304,7 +352,6 @@ export class Lab {
       return;
     }
     this.#lastAt = this.now;
-    this.#hops.push(hops);
-    this.#ms.push(this.now - this.#publishedAt);
+    this.#receipts.push({ node, hops, ms: this.now - this.#publishedAt });
   }
 }

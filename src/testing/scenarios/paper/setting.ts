@@ -6,7 +6,8 @@
  *   takes less than a second, everything after a failure {@linkcode REACT_MS}) sees next to no shuffle.
  * - A crash is noticed by silence between {@linkcode DETECT_MS} / 2 and {@linkcode DETECT_MS} after it: the first message after a
  *   failure meets an overlay that nobody has repaired yet. A dial to a crashed node fails at once, as one to a process that is gone does.
- * - The periodic comparison of logs (SYNC) and the probes of known addresses, which the papers do not have, are put beyond the end.
+ * - Known addresses are probed every three cycles, as the library's defaults have it: islands find the others that way.
+ * - The periodic comparison of logs (SYNC), which the papers do not have, is put beyond the end.
  *
  * @module
  */
@@ -46,7 +47,7 @@ export function paperLab(seed: number, overlay: Partial<OverlayOptions> = {}): L
     latencyMs: HOP_MS,
     detectMs: DETECT_MS,
     dialTimeoutMs: 5 * HOP_MS,
-    overlay: { shuffleMs: CYCLE_MS, checkMs: CYCLE_MS, probeMs: NEVER_MS, ...overlay },
+    overlay: { shuffleMs: CYCLE_MS, checkMs: CYCLE_MS, probeMs: 3 * CYCLE_MS, ...overlay },
     tree: { syncMs: NEVER_MS, retainMessages: 64 },
   });
 }
