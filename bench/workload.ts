@@ -160,7 +160,9 @@ export function checkLoad(
 export function whole(name: string, value: number, least: number, most = Infinity): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const upTo = most === Infinity ? "" : ` and at most ${most}`;
-  throw new RangeError(`--${name} must be a whole number of at least ${least}${upTo}, not ${value}`);
+  throw new RangeError(
+    `--${name} must be a whole number of at least ${least}${upTo}, not ${value}`,
+  );
 }
 
 /** Lets the tree form and the code get hot: a round of small messages from everyone, then a tenth of the workload, unpaced. */
