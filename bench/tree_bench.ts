@@ -123,7 +123,7 @@ Deno.bench("message log: 65,536 inserts and as many lookups", () => {
     const at = 20 * (i % 3_000);
     ids[at] = i;
     ids[at + 1] = i >> 8;
-    if (log.find(ids, at) < 0) log.add(ids, at, Seen.DELIVERED, 0, 1, i);
+    if (log.find(ids, at) < 0) log.add(ids, at, Seen.DELIVERED, 0, 0, 1, i);
   }
 });
 
@@ -141,7 +141,7 @@ if (import.meta.main) {
     crypto.getRandomValues(ids.subarray(i, Math.min(ids.length, i + 65_536)));
   }
   let start = performance.now();
-  for (let i = 0; i < count; i++) log.add(ids, 20 * i, Seen.DELIVERED, 0, 1, i);
+  for (let i = 0; i < count; i++) log.add(ids, 20 * i, Seen.DELIVERED, 0, 0, 1, i);
   console.log(`${((performance.now() - start) * 1e6 / count).toFixed(0)} ns per insert (evicting)`);
   start = performance.now();
   let hits = 0;

@@ -6,6 +6,7 @@
 
 import type { Identity } from "./secure/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { TREES } from "./core/tree/links.ts";
 import { parseAddress } from "./net/address.ts";
 import {
   overlayDefaults,
@@ -78,6 +79,10 @@ const MAY_BE_ZERO: readonly string[] = [
   "prwl",
   "shuffleActive",
   "shufflePassive",
+  "swapMs",
+  "swapUnbiased",
+  "swapGainMs",
+  "swapGainPercent",
   "ihaveMs",
   "optimizeMs",
   "banSeconds",
@@ -101,14 +106,9 @@ export function fillOptions(options: GossipOptions): FullOptions {
   }
   const overlay = merge(overlayDefaults(preset), options.overlay, "overlay");
   if (overlay.activeSize > 30) throw new RangeError("overlay.activeSize must be at most 30");
-  return {
-    network,
-    preset,
-    bootstrap: [...bootstrap],
-    overlay,
-    tree: merge(treeDefaults(preset), options.tree, "tree"),
-    limits,
-  };
+  const tree = merge(treeDefaults(preset), options.tree, "tree");
+  if (tree.trees >= TREES) throw new RangeError(`tree.trees must be below ${TREES}`);
+  return { network, preset, bootstrap: [...bootstrap], overlay, tree, limits };
 }
 
 /** Defaults with overrides; every field is a number of at least 1 (or 0, where that means something). */

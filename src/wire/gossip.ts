@@ -1,8 +1,8 @@
 /**
  * The GOSSIP frame: one published message. Pure.
  *
- * Head: kind, varint alias, u8 hops. Body: flags u8, 64 bytes of signature where signed, origin, varint seq, payload. A
- * relay sends a new head and the identical body.
+ * Head: kind, varint alias, u8 hops. Body: flags u8 (signed, priority, tree), u8 depth in all trees but the first, 64 bytes of
+ * signature where signed, origin, varint seq, payload. A relay sends a new head and the identical body.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export const SIGNED_ORIGIN_BYTES = 38;
 /** Origin of an unsigned message: bytes that a topic instance chose at random. */
 export const UNSIGNED_ORIGIN_BYTES = 8;
 /** Most bytes that a body has beside its payload. */
-export const GOSSIP_OVERHEAD: number = 1 + SIGNATURE_BYTES + SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
+export const GOSSIP_OVERHEAD: number = 2 + SIGNATURE_BYTES + SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
 /** The context label of message signatures; 32 bytes of SHA-256 follow it. */
 export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 message\0");
 
@@ -47,6 +47,10 @@ export interface GossipShape {
   signed: boolean;
   /** The lane that the message's priority asks for. */
   lane: Lane;
+  /** The tree that it travels, 0 to 15. */
+  tree: number;
+  /** How many hops from the tree's centre the author takes itself to be; 0 in the first tree. */
+  depth: number;
   /** Where the origin begins; the signature, if any, lies right before it. */
   originAt: number;
   /** The author's counter. */
@@ -57,7 +61,7 @@ export interface GossipShape {
 
 /** An empty {@linkcode GossipShape} to read into. */
 export function gossipShape(): GossipShape {
-  return { signed: false, lane: Lane.NORMAL, originAt: 0, seq: 0, payloadAt: 0 };
+  return { signed: false, lane: Lane.NORMAL, tree: 0, depth: 0, originAt: 0, seq: 0, payloadAt: 0 };
 }
 
 /** Reads the body in `bytes[start, end)` into `shape`; throws {@linkcode WireError} where it is none or its payload is above `most` bytes. */
@@ -70,9 +74,10 @@ export function readGossip(
 ): void {
   if (start >= end) throw new WireError("gossip: empty");
   const flags = bytes[start]!;
-  if (flags > 5) throw new WireError("gossip: unknown flags");
+  if (flags > 127 || (flags & 6) === 6) throw new WireError("gossip: unknown flags");
   const signed = (flags & SIGNED) !== 0;
-  const originAt = start + 1 + (signed ? SIGNATURE_BYTES : 0);
+  const tree = flags >> 3;
+  const originAt = start + headBytes(tree, signed);
   let at = originAt + (signed ? SIGNED_ORIGIN_BYTES : UNSIGNED_ORIGIN_BYTES);
   if (at >= end) throw new WireError("gossip: truncated");
   let byte = bytes[at++]!;
@@ -87,15 +92,27 @@ export function readGossip(
   if (seq > Number.MAX_SAFE_INTEGER) throw new WireError("gossip: seq too large");
   if (end - at > most) throw new WireError("gossip: payload too large");
   shape.signed = signed;
-  shape.lane = LANES[flags >> 1]!;
+  shape.lane = LANES[flags >> 1 & 3]!;
+  shape.tree = tree;
+  shape.depth = tree === 0 ? 0 : bytes[start + 1]!;
   shape.originAt = originAt;
   shape.seq = seq;
   shape.payloadAt = at;
 }
 
+/** Bytes of a body before its origin: flags, depth in all trees but the first, signature where signed. */
+export function headBytes(tree: number, signed: boolean): number {
+  return 1 + (tree === 0 ? 0 : 1) + (signed ? SIGNATURE_BYTES : 0);
+}
+
 /** The lane of a body that was read before. */
 export function laneOf(body: Uint8Array): Lane {
-  return LANES[body[0]! >> 1] ?? Lane.NORMAL;
+  return LANES[body[0]! >> 1 & 3] ?? Lane.NORMAL;
+}
+
+/** The tree of a body that was read before. */
+export function treeOf(body: Uint8Array): number {
+  return body[0]! >> 3;
 }
 
 /** The lane of a priority. */
@@ -168,6 +185,10 @@ export interface GossipParts {
   readonly seq: number;
   /** How urgent it is. */
   readonly priority: Priority;
+  /** The tree that it travels, 0 to 15. Default 0. */
+  readonly tree?: number;
+  /** Hops from its centre to this node. Default 0. */
+  readonly depth?: number;
   /** What is published; copied. */
   readonly payload: Uint8Array;
   /** SHA-256 of topic and network. */
@@ -180,17 +201,20 @@ export interface GossipParts {
 
 /** Makes a body and writes its digest to `digest` (32 bytes); returns the body. */
 export function buildGossip(parts: GossipParts, digest: Uint8Array): Uint8Array {
-  const { origin, seq, payload, sign } = parts;
-  const originAt = 1 + (sign ? SIGNATURE_BYTES : 0);
+  const { origin, seq, payload, sign, tree = 0, depth = 0 } = parts;
+  const originAt = headBytes(tree, sign !== undefined);
   const seqAt = originAt + origin.length;
   const payloadAt = seqAt + varintSize(seq);
   const body = new Uint8Array(payloadAt + payload.length);
-  body[0] = (sign ? SIGNED : 0) | (PRIORITIES.indexOf(parts.priority) << 1);
+  body[0] = (sign ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3;
+  if (tree !== 0) body[1] = Math.min(255, depth);
   body.set(origin, originAt);
   writeVarint(body, seqAt, seq);
   body.set(payload, payloadAt);
   gossipDigest(parts.hash, parts.key, body, originAt, body.length, digest);
-  if (sign) body.set(sign(signedBytes(digest)).subarray(0, SIGNATURE_BYTES), 1);
+  if (sign) {
+    body.set(sign(signedBytes(digest)).subarray(0, SIGNATURE_BYTES), originAt - SIGNATURE_BYTES);
+  }
   return body;
 }
 

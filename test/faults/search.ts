@@ -41,6 +41,9 @@ const TOPIC = "faults";
 const FAULT_SECONDS = 40;
 const CALM_SECONDS = 90;
 
+/** Swaps all the time; they need full views, which small clusters have only where views are small. */
+const SWAPS = { swapMs: 1_000, swapWaitMs: 3_000 };
+
 class Run {
   readonly violations: string[] = [];
   readonly faults: Record<string, number> = {};
@@ -70,7 +73,8 @@ class Run {
 
   async run(): Promise<FaultReport> {
     const count = 4 + this.#rng.int(12);
-    const nodes = await this.#net.spawn(count, { preset: "local" });
+    const overlay = { ...SWAPS, activeSize: 3 + this.#seed % 3 };
+    const nodes = await this.#net.spawn(count, { preset: "local", overlay });
     for (const gossip of nodes) this.#join(gossip);
     await this.#net.run({ seconds: this.#rng.int(4) });
     const end = this.#net.now + FAULT_SECONDS * 1_000;

@@ -91,9 +91,9 @@ Deno.test("announcements of messages that nobody has are bounded, told as missed
   await stranger.join(honest.victim, "news");
   let most = 0;
   for (let i = 0; i < 50 && !stranger.over; i++) {
-    const ids = Array.from({ length: 100 }, () => bytes(random(20), [0]));
-    const frame = treeFrame(Frame.IHAVE, 1, 2_100);
-    frame.set(bytes(...ids), frame.length - 2_100);
+    const ids = Array.from({ length: 100 }, () => bytes(random(20), [0, 0]));
+    const frame = treeFrame(Frame.IHAVE, 1, 2_200);
+    frame.set(bytes(...ids), frame.length - 2_200);
     await stranger.send(frame);
     most = Math.max(most, honest.counted.missing);
   }

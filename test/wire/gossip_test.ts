@@ -130,7 +130,10 @@ Deno.test("padded counters, unknown flags and oversize payloads are refused", ()
   assertThrows(() => read(0, ...origin, 0x81, 0), WireError, "padded");
   assertThrows(() => read(0, ...origin), WireError, "truncated");
   assertThrows(() => read(6, ...origin, 1), WireError, "flags");
-  assertThrows(() => read(8, ...origin, 1), WireError, "flags");
+  assertThrows(() => read(7, ...origin, 1), WireError, "flags");
+  assertThrows(() => read(128, ...origin, 1), WireError, "flags");
+  read(5 << 3, 7, ...origin, 1);
+  assertEquals([shape.tree, shape.depth], [5, 7]);
   assertThrows(() => read(0, ...origin, ...new Array(9).fill(0xff)), WireError);
 });
 

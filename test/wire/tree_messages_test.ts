@@ -11,14 +11,19 @@ import {
   type SyncPart,
 } from "../../src/wire/sync_messages.ts";
 import {
+  announcedAge,
+  announcedTree,
+  ANNOUNCEMENT_BYTES,
   fetchFrame,
   graftFrame,
+  MAX_AGE_MS,
   pruneFrame,
   readGone,
   readGraft,
   readIhave,
   readPrune,
   treeFrame,
+  writeAge,
 } from "../../src/wire/tree_messages.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -26,28 +31,45 @@ const stamp = fc.record({ own: u32, seen: u32 });
 
 Deno.test("GRAFT and PRUNE carry their stamps", () => {
   fc.assert(
-    fc.property(stamp, fc.nat(5), fc.integer({ min: 0, max: 127 }), (stamp, count, alias) => {
-      const prune = pruneFrame(alias, stamp.own, stamp.seen);
+    fc.property(stamp, fc.nat(15), fc.nat(5), fc.nat(127), (stamp, tree, count, alias) => {
+      const prune = pruneFrame(alias, tree, stamp);
       assertEquals([prune[0], prune[1]], [Frame.PRUNE, alias]);
-      assertEquals(readPrune(prune, 2, prune.length), stamp);
-      const graft = graftFrame(alias, stamp.own, stamp.seen, count);
-      assertEquals(readGraft(graft, 2, graft.length, 5), { stamp, count });
+      assertEquals(readPrune(prune, 2, prune.length), { tree, stamp });
+      const graft = graftFrame(alias, tree, stamp, count);
+      assertEquals(readGraft(graft, 2, graft.length, 5), { tree, stamp, count });
       const fetch = fetchFrame(alias, count + 1);
-      assertEquals(readGraft(fetch, 2, fetch.length, 6), { stamp: undefined, count: count + 1 });
+      const asked = { tree: 0, stamp: undefined, count: count + 1 };
+      assertEquals(readGraft(fetch, 2, fetch.length, 6), asked);
+    }),
+  );
+});
+
+Deno.test("an announcement tells the tree, and an age up to its bound", () => {
+  fc.assert(
+    fc.property(fc.nat(15), fc.double({ min: -10, max: 1e9, noNaN: true }), (tree, age) => {
+      const bytes = new Uint8Array(ANNOUNCEMENT_BYTES);
+      assertEquals(writeAge(bytes, 20, tree, age), ANNOUNCEMENT_BYTES);
+      assertEquals(announcedTree(bytes, 0), tree);
+      assertEquals(announcedAge(bytes, 0), Math.max(0, Math.min(MAX_AGE_MS, Math.round(age))));
     }),
   );
 });
 
 Deno.test("counts follow from the length, and are bounded", () => {
-  assertEquals(readIhave(2, 2 + 42, 1_024), 2);
+  assertEquals(readIhave(2, 2 + 44, 1_024), 2);
   assertEquals(readGone(2, 2 + 40, 1_024), 2);
-  for (const wrong of [0, 1, 20, 22]) assertThrows(() => readIhave(0, wrong, 9), WireError);
+  for (const wrong of [0, 1, 21, 23]) assertThrows(() => readIhave(0, wrong, 9), WireError);
   for (const wrong of [0, 19, 21]) assertThrows(() => readGone(0, wrong, 9), WireError);
-  assertThrows(() => readIhave(0, 21 * 10, 9), WireError, "too many");
+  assertThrows(() => readIhave(0, 22 * 10, 9), WireError, "too many");
   const prune = treeFrame(Frame.PRUNE, 1, 7);
   assertThrows(() => readPrune(prune, 2, prune.length), WireError);
   assertThrows(() => readGraft(new Uint8Array([0]), 0, 1, 9), WireError);
   assertThrows(() => readGraft(new Uint8Array([2]), 0, 1, 9), WireError);
+  assertThrows(() => readGraft(new Uint8Array(9).fill(0x21), 0, 9, 9), WireError);
+  for (const tree of [0, 16]) {
+    const frame = new Uint8Array([0, 0, 0, 1, 0, 0, 0, 0, tree]);
+    assertThrows(() => readPrune(frame, 0, 9), WireError, "no such tree");
+  }
 });
 
 const print: fc.Arbitrary<Fingerprint> = fc.record({ count: fc.nat(9_999), high: u32, low: u32 })

@@ -205,6 +205,20 @@ function overlay(): Vector[] {
     { type: "shuffle", origin: alice, ttl: 5, entries: [bob] },
     { type: "shuffle-reply", entries: [alice] },
     { type: "check" },
+    { type: "optimization", swap: 0xdecade, old: bob, oldUs: 150_000, newUs: 4_250 },
+    {
+      type: "replace",
+      swap: 0xdecade,
+      initiator: alice.id,
+      old: bob,
+      oldUs: 230_000,
+      newUs: 4_250,
+    },
+    { type: "switch", swap: 0xdecade, initiator: alice.id },
+    { type: "swap-reply", swap: 0xdecade, answer: "yes" },
+    { type: "swap-reply", swap: 0xdecade, answer: "old-kept" },
+    { type: "disconnect-wait", swap: 0xdecade },
+    { type: "swapped", swap: 0xdecade },
   ];
   return messages.map((message) => {
     const frame = join(topicHead(Frame.OVERLAY, ALIAS), encodeOverlay(message));
@@ -228,25 +242,36 @@ function withTail(frame: Uint8Array, tail: Uint8Array): Uint8Array {
 }
 
 function trees(): Vector[] {
-  const announced = join(...ids.map((id, i) => join(id, new Uint8Array([10 * i]))));
-  const all = join(...ids), alias = ALIAS, { own, seen } = STAMP;
+  const announced = join(
+    ...ids.map((id, i) => {
+      const age = new Uint8Array(2);
+      tree.writeAge(age, 0, i, 1_000 * i);
+      return join(id, age);
+    }),
+  );
+  const all = join(...ids), alias = ALIAS;
   const ihave = withTail(tree.treeFrame(Frame.IHAVE, alias, announced.length), announced);
-  const graft = withTail(tree.graftFrame(alias, own, seen, ids.length), all);
+  const graft = withTail(tree.graftFrame(alias, 0, STAMP, ids.length), all);
   const gone = withTail(tree.treeFrame(Frame.GONE, alias, all.length), all);
   return [
-    vector("IHAVE", { alias, ids, agesMs: [0, 10, 20] }, ihave),
-    vector("GRAFT", { alias, stamp: STAMP, ids }, graft),
+    vector("IHAVE", { alias, ids, trees: [0, 1, 2], agesMs: [0, 1_000, 2_000] }, ihave),
+    vector("GRAFT", { alias, tree: 0, stamp: STAMP, ids }, graft),
     vector(
       "GRAFT without ids",
-      { alias, stamp: STAMP, ids: [] },
-      tree.graftFrame(alias, own, seen, 0),
+      { alias, tree: 15, stamp: STAMP, ids: [] },
+      tree.graftFrame(alias, 15, STAMP, 0),
     ),
     vector(
       "GRAFT for payloads only",
-      { alias, ids },
+      { alias, tree: 0, ids },
       withTail(tree.fetchFrame(alias, ids.length), all),
     ),
-    vector("PRUNE", { alias, stamp: STAMP }, tree.pruneFrame(alias, own, seen)),
+    vector("PRUNE", { alias, tree: 0, stamp: STAMP }, tree.pruneFrame(alias, 0, STAMP)),
+    vector(
+      "PRUNE in another tree",
+      { alias, tree: 3, stamp: STAMP },
+      tree.pruneFrame(alias, 3, STAMP),
+    ),
     vector("GONE", { alias, ids }, gone),
   ];
 }
@@ -255,7 +280,7 @@ function fingerprint(set: readonly Uint8Array[], salt: number): Json {
   const bounds = { seenIds: 64, retainMessages: 64, retainBytes: 4_096, retainSeconds: 60 };
   const log = new MessageLog(bounds, () => 0.5);
   for (const id of set) {
-    log.retain(log.add(id, 0, Seen.DELIVERED, 0, 1, 0), new Uint8Array(1), 0, 1, 0);
+    log.retain(log.add(id, 0, Seen.DELIVERED, 0, 0, 1, 0), new Uint8Array(1), 0, 1, 0);
   }
   return plain(new RetainedIds(log, 0).fingerprint({ depth: 0, prefix: 0 }, 0, salt));
 }

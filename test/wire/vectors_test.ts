@@ -27,7 +27,14 @@ import { decodeOverlay } from "../../src/wire/overlay_messages.ts";
 import { decodeRecord, type SignedRecord, verifyRecord } from "../../src/wire/record.ts";
 import { decodeRequestFrame } from "../../src/wire/request_messages.ts";
 import { decodeSync } from "../../src/wire/sync_messages.ts";
-import { readGone, readGraft, readIhave, readPrune } from "../../src/wire/tree_messages.ts";
+import {
+  announcedAge,
+  announcedTree,
+  readGone,
+  readGraft,
+  readIhave,
+  readPrune,
+} from "../../src/wire/tree_messages.ts";
 import { build, FILE, plain, sha256, type Vector } from "./vectors.ts";
 
 interface StoredGossip extends Record<"topicKey" | "author" | "payload" | "body", string> {
@@ -132,22 +139,23 @@ Deno.test("the decoders read the stored frames of the node and of the tree", () 
   decodes("tree", (bytes, { name }) => {
     const { kind, alias, reader } = topicFrame(bytes), { at, end } = reader;
     assertEquals(kind, Frame[name.split(" ")[0] as keyof typeof Frame]);
-    if (kind === Frame.PRUNE) return { alias, stamp: readPrune(bytes, at, end) };
+    if (kind === Frame.PRUNE) return { alias, ...readPrune(bytes, at, end) };
     if (kind === Frame.IHAVE) {
-      const each = Array.from({ length: readIhave(at, end, 1_024) }, () => reader.view(21));
+      const each = Array.from({ length: readIhave(at, end, 1_024) }, () => reader.view(22));
       return {
         alias,
         ids: each.map((one) => one.subarray(0, 20)),
-        agesMs: each.map((one) => one[20]),
+        trees: each.map((one) => announcedTree(one, 0)),
+        agesMs: each.map((one) => announcedAge(one, 0)),
       };
     }
     const read = kind === Frame.GRAFT
       ? readGraft(bytes, at, end, 1_024)
-      : { stamp: undefined, count: readGone(at, end, 1_024) };
+      : { tree: undefined, stamp: undefined, count: readGone(at, end, 1_024) };
     reader.view(end - at - 20 * read.count);
     const ids = Array.from({ length: read.count }, () => reader.view(20));
     reader.done();
-    return { alias, stamp: read.stamp, ids };
+    return { alias, tree: read.tree, stamp: read.stamp, ids };
   });
 });
 

@@ -7,11 +7,18 @@
 import { toHex } from "../../wire/bytes.ts";
 import { Lane } from "../../wire/frames.ts";
 import { ID_BYTES } from "../../wire/gossip.ts";
-import { ANNOUNCEMENT_BYTES, fetchFrame, readGone, readIhave } from "../../wire/tree_messages.ts";
+import {
+  announcedAge,
+  announcedTree,
+  ANNOUNCEMENT_BYTES,
+  fetchFrame,
+  readGone,
+  readIhave,
+} from "../../wire/tree_messages.ts";
 import type { TimerId } from "../host.ts";
 import type { TreeContext } from "./context.ts";
 import { DelayEstimate } from "./delay_estimate.ts";
-import { type Link, NO_SLOT } from "./links.ts";
+import { type Branch, type Link, NO_SLOT } from "./links.ts";
 import { Chase, Missing } from "./missing.ts";
 import type { Optimizer } from "./optimize.ts";
 import type { TreeLinks } from "./tree_links.ts";
@@ -63,23 +70,25 @@ export class Fetcher {
 
   /** An IHAVE came. */
   ihave(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
-    const { limits, counters, log, links, options } = this.#context;
+    const { limits, counters, log, links, options, port } = this.#context;
     const count = readIhave(at, end, limits.idsPerFrame);
+    const most = 2 * options.ihaveMs + Math.max(options.ihaveMs, port.rtt(link.peer) ?? 0);
     const taken = link.ihaves.take(count, now);
     counters.ihaveReceived += taken;
     for (let i = 0; i < taken; i++, at += ANNOUNCEMENT_BYTES) {
       // The age is a claim: an honest one is hardly above the time for which announcements are gathered.
-      const learned = now - Math.min(bytes[at + ID_BYTES]!, 2 * options.ihaveMs);
+      const learned = now - Math.min(announcedAge(bytes, at), most);
       const entry = log.find(bytes, at);
       if (entry < 0) {
-        this.#announce(link, bytes, at, learned, false, now);
+        this.#announce(link, bytes, at, announcedTree(bytes, at), learned, false, now);
         continue;
       }
       if (link.bit !== 0 && log.has(entry, link.bit)) continue;
       log.setHas(entry, link.bit);
       this.#estimate.calm();
       const via = links.at(log.via(entry));
-      if (via !== undefined) this.#optimizer.sample(link, via, log.at(entry) - learned, now);
+      if (via === undefined) continue;
+      this.#optimizer.sample(log.tree(entry), link, via, log.at(entry) - learned, now);
     }
   }
 
@@ -91,13 +100,13 @@ export class Fetcher {
       log.setHas(entry, link.bit);
       return false;
     }
-    this.#announce(link, bytes, at, bornAt, true, now);
+    this.#announce(link, bytes, at, 0, bornAt, true, now);
     return true;
   }
 
   /** A payload could not be taken now; it is to be fetched again. */
   later(link: Link, digest: Uint8Array, now: number): void {
-    this.#announce(link, digest, 0, now, true, now);
+    this.#announce(link, digest, 0, 0, now, true, now);
   }
 
   /** The payload of a missing id came as `entry`. */
@@ -113,7 +122,7 @@ export class Fetcher {
         this.#estimate.sample(Math.min(options.graftMaxMs, now - missing.firstAt(handle)));
       }
       const hasty = asked === NO_SLOT ? undefined : links.at(asked);
-      if (hasty !== undefined) hasty.graceUntil = -Infinity;
+      if (hasty !== undefined) hasty.branch(missing.tree(handle)).graceUntil = -Infinity;
     }
     for (let i = missing.announcers(handle) - 1; i >= 0; i--) {
       const other = links.at(missing.announcer(handle, i));
@@ -121,7 +130,7 @@ export class Fetcher {
       log.setHas(entry, other.bit);
       const learned = missing.learnedAt(handle, i);
       if (link !== undefined && learned !== Infinity) {
-        this.#optimizer.sample(other, link, now - learned, now);
+        this.#optimizer.sample(log.tree(entry), other, link, now - learned, now);
       }
     }
     missing.remove(handle);
@@ -172,6 +181,7 @@ export class Fetcher {
     link: Link,
     bytes: Uint8Array,
     at: number,
+    tree: number,
     learned: number,
     quiet: boolean,
     now: number,
@@ -184,7 +194,7 @@ export class Fetcher {
     }
     // Spread: the first who asks brings the message to others who lack it.
     const deadline = now + this.#wait(link) * (1 + SPREAD * port.random());
-    if (handle < 0) handle = this.missing.add(bytes, at, link.slot, now, deadline);
+    if (handle < 0) handle = this.missing.add(bytes, at, tree, link.slot, now, deadline);
     this.missing.announce(handle, link.slot, learned, quiet, deadline);
     this.#arm(this.missing.deadline(handle));
   }
@@ -227,7 +237,7 @@ export class Fetcher {
     this.#firesAt = Infinity;
     const { missing } = this;
     const now = this.#context.port.now();
-    const live = new Map<Link, number[]>(), quiet = new Map<Link, number[]>();
+    const live = new Map<Branch, number[]>(), quiet = new Map<Branch, number[]>();
     let next = Infinity;
     for (let handle = 0; handle < missing.high; handle++) {
       if (missing.state(handle) === 0) continue;
@@ -235,16 +245,16 @@ export class Fetcher {
       // Reporting may have emptied the handle.
       if (missing.state(handle) !== 0) next = Math.min(next, missing.deadline(handle));
     }
-    for (const [link, handles] of live) this.#send(link, handles, true, now);
-    for (const [link, handles] of quiet) this.#send(link, handles, false, now);
+    for (const [branch, handles] of live) this.#send(branch, handles, true, now);
+    for (const [branch, handles] of quiet) this.#send(branch, handles, false, now);
     if (next < Infinity) this.#arm(Math.max(next, now + TOGETHER_MS));
   }
 
   #step(
     handle: number,
     now: number,
-    live: Map<Link, number[]>,
-    quiet: Map<Link, number[]>,
+    live: Map<Branch, number[]>,
+    quiet: Map<Branch, number[]>,
   ): void {
     const { missing } = this;
     const { options, links, port } = this.#context;
@@ -275,17 +285,19 @@ export class Fetcher {
       2 ** Math.min(8, round);
     missing.setDeadline(handle, now + Math.min(options.graftMaxMs, wait));
     const asks = calm ? quiet : live;
-    const list = asks.get(link);
-    if (list === undefined) asks.set(link, [handle]);
+    const branch = link.branch(calm ? 0 : missing.tree(handle));
+    const list = asks.get(branch);
+    if (list === undefined) asks.set(branch, [handle]);
     else list.push(handle);
   }
 
-  #send(link: Link, handles: number[], live: boolean, now: number): void {
+  #send(branch: Branch, handles: number[], live: boolean, now: number): void {
     const { limits, port, counters } = this.#context;
+    const { link } = branch;
     for (let done = 0; done < handles.length && link.up; done += limits.idsPerFrame) {
       const some = handles.slice(done, done + limits.idsPerFrame);
       if (live) {
-        this.#treeLinks.graft(link, now, this.missing, some);
+        this.#treeLinks.graft(branch, now, this.missing, some);
         continue;
       }
       const frame = fetchFrame(port.alias, some.length);

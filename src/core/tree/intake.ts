@@ -10,6 +10,7 @@ import {
   type GossipShape,
   gossipShape,
   type Hash,
+  headBytes,
   ID_BYTES,
   laneOf,
   originMark,
@@ -17,6 +18,7 @@ import {
   readIncarnation,
   SIGNATURE_BYTES,
   signedBytes,
+  treeOf,
 } from "../../wire/gossip.ts";
 import type { PeerId } from "../host.ts";
 import { Authors } from "./authors.ts";
@@ -29,6 +31,7 @@ import { Seen } from "./message_log.ts";
 import type { TreeMessage, Verdict } from "./port.ts";
 import type { Repair } from "./repair.ts";
 import type { Server } from "./server.ts";
+import type { TreeChoice } from "./tree_choice.ts";
 import type { TreeLinks } from "./tree_links.ts";
 
 /** The parts that the intake hands on to. */
@@ -36,6 +39,7 @@ export interface IntakeParts {
   readonly fetcher: Fetcher;
   readonly lazyPush: LazyPush;
   readonly treeLinks: TreeLinks;
+  readonly choice: TreeChoice;
   readonly server: Server;
   readonly repair: Repair;
 }
@@ -80,7 +84,7 @@ export class Intake {
     const { fetcher, treeLinks } = this.#parts;
     const start = at + 1;
     readGossip(SHAPE, bytes, start, end, limits.messageBytes);
-    const { signed, originAt, seq, payloadAt } = SHAPE;
+    const { signed, tree, depth, originAt, seq, payloadAt } = SHAPE;
     if (signed !== options.sign) {
       counters.rejected++;
       port.misbehaved(peer, 10, signed ? "signed message" : "unsigned message");
@@ -112,9 +116,18 @@ export class Intake {
     const born = asked ? fetcher.missing.bornAt(chased) : Infinity;
     const old = born < now;
     const receivedAt = old ? born : now;
-    const entry = log.add(DIGEST, 0, Seen.VALIDATING, link?.slot ?? NO_SLOT, hops, receivedAt);
+    const entry = log.add(
+      DIGEST,
+      0,
+      Seen.VALIDATING,
+      tree,
+      link?.slot ?? NO_SLOT,
+      hops,
+      receivedAt,
+    );
     if (link !== undefined) log.setHas(entry, link.bit);
-    treeLinks.rule.news(originMark(bytes, originAt), link, now);
+    treeLinks.rule(tree).news(originMark(bytes, originAt), link?.branch(tree), now);
+    if (!old) this.#parts.choice.heard(tree, hops, depth);
     if (chased >= 0) fetcher.arrived(chased, entry, link, now);
     if (
       signed && this.#authors.stale(bytes, originAt, readIncarnation(bytes, originAt), seq, now)
@@ -147,11 +160,12 @@ export class Intake {
   relay(entry: number, body: Uint8Array, now: number, preferred: Link | undefined): void {
     const { links, log, port, counters } = this.#context;
     const { treeLinks, server, lazyPush } = this.#parts;
-    treeLinks.ensureEager(preferred, now);
+    const tree = log.tree(entry);
+    treeLinks.ensureEager(tree, preferred, now);
     const head = server.head(log.hops(entry)), lane = laneOf(body);
     for (const link of links.list) {
       if (link === preferred || log.has(entry, link.bit)) continue;
-      if (!link.eager) {
+      if (!link.branch(tree).eager) {
         lazyPush.add(link, entry);
       } else if (port.send(link.peer, lane, head, body)) {
         log.setHas(entry, link.bit);
@@ -181,7 +195,8 @@ export class Intake {
     // Twice through the same link is a repeated answer, not a cycle.
     const via = log.via(entry);
     if (via === link.slot) return;
-    this.#parts.treeLinks.duplicate(origin, link, links.at(via), log.at(entry), now);
+    const branch = link.branch(log.tree(entry));
+    this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), now);
   }
 
   #verify(peer: PeerId, bytes: Uint8Array, originAt: number): boolean {
@@ -238,7 +253,7 @@ export class Intake {
     const { entry, body } = message;
     log.setState(entry, Seen.DELIVERED);
     if (options.sign) {
-      const originAt = 1 + SIGNATURE_BYTES;
+      const originAt = headBytes(treeOf(body), true);
       const number = readIncarnation(body, originAt);
       const incarnation = this.#authors.accept(body, originAt, number, now);
       if (incarnation !== undefined) log.setAuthor(entry, incarnation, message.seq);

@@ -1,12 +1,14 @@
 /**
  * Lazy push: announcements (IHAVE), gathered per link and sent together.
  *
+ * Of the two ends of a lazy link one is enough to announce a message: the other one then knows that it is there. Which one goes first
+ * follows from the id, by turns; the other end waits a round trip longer, and announces what it still has not heard of from the first.
+ *
  * @module
  */
 
 import { Frame, Lane } from "../../wire/frames.ts";
-import { ID_BYTES } from "../../wire/gossip.ts";
-import { ANNOUNCEMENT_BYTES, treeFrame } from "../../wire/tree_messages.ts";
+import { ANNOUNCEMENT_BYTES, treeFrame, writeAge } from "../../wire/tree_messages.ts";
 import type { TreeContext } from "./context.ts";
 import type { Link } from "./links.ts";
 import { Seen } from "./message_log.ts";
@@ -60,11 +62,17 @@ export class LazyPush {
   #flush(link: Link, now: number): boolean {
     const { log, limits, port, counters } = this.#context;
     const { announcements } = link;
+    const { ihaveMs } = this.#context.options;
+    const patience = ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
+    const side = port.self < link.peer ? 0 : 1, later: number[] = [];
     let kept = 0;
     for (const entry of announcements) {
       // By now the neighbour may have announced or sent it: then it need not hear of it.
       if (!log.holds(entry) || log.has(entry, link.bit)) continue;
-      if (log.state(entry) === Seen.DELIVERED) announcements[kept++] = entry;
+      if (log.state(entry) !== Seen.DELIVERED) continue;
+      const first = (log.idHead(entry) & 1) === side;
+      if (first || now - log.at(entry) >= patience) announcements[kept++] = entry;
+      else later.push(entry);
     }
     let done = 0;
     while (done < kept) {
@@ -73,9 +81,8 @@ export class LazyPush {
       let at = frame.length - count * ANNOUNCEMENT_BYTES;
       for (let i = done; i < done + count; i++) {
         const entry = announcements[i]!;
-        log.writeId(entry, frame, at);
-        frame[at + ID_BYTES] = Math.min(255, Math.max(0, now - log.at(entry)));
-        at += ANNOUNCEMENT_BYTES;
+        const age = now - log.at(entry);
+        at = writeAge(frame, log.writeId(entry, frame, at), log.tree(entry), age);
       }
       // Behind the payloads: an announcement that overtakes them only makes others ask for what is on its way.
       if (!port.send(link.peer, Lane.NORMAL, frame)) break;
@@ -88,6 +95,7 @@ export class LazyPush {
     if (done > 0) announcements.copyWithin(0, done, kept);
     if (kept === done && announcements.length > 256) link.announcements = [];
     else announcements.length = kept - done;
-    return kept === done;
+    for (const entry of later) link.announcements.push(entry);
+    return link.announcements.length === 0;
   }
 }

@@ -9,11 +9,44 @@ import type { PeerId } from "../host.ts";
 import { type EagerRegister, newLife } from "./eager_relation.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
+/** Trees that a topic may have; the number of one is four bits on the wire. */
+export const TREES = 16;
+
 /** The slot that means no link: this node itself, or a link that is gone. */
 export const NO_SLOT = 255;
 
-/** What the tree knows of one neighbour. */
-export class Link implements EagerRegister {
+/** One link as part of one tree. */
+export class Branch implements EagerRegister {
+  /** The link. */
+  readonly link: Link;
+  /** The tree, below {@linkcode TREES}. */
+  readonly tree: number;
+  eager = true;
+  mine: number;
+  theirs = 0;
+  lastGraft = false;
+  doubt = 0;
+  /** When the neighbour was last sent a PRUNE. */
+  prunedAt = -Infinity;
+  /** Until when it is not pruned, because it was grafted. */
+  graceUntil = -Infinity;
+  /** When it last brought a message first. */
+  firstAt = -Infinity;
+  /** The link that announcements through this one have beaten, how often in a row, and when last. */
+  rival: Link | undefined;
+  wins = 0;
+  wonAt = -Infinity;
+
+  /** A branch begins eager. */
+  constructor(link: Link, tree: number, life: number) {
+    this.link = link;
+    this.tree = tree;
+    this.mine = life;
+  }
+}
+
+/** What the trees know of one neighbour. */
+export class Link {
   /** The neighbour. */
   readonly peer: PeerId;
   /** A small number, reused after the link is gone. */
@@ -22,19 +55,8 @@ export class Link implements EagerRegister {
   readonly bit: number;
   /** When it came up. */
   readonly upAt: number;
-  eager = true;
-  mine: number;
-  theirs = 0;
-  lastGraft = false;
-  doubt = 0;
   /** False once the neighbour is gone. */
   up = true;
-  /** When it was last sent a PRUNE. */
-  prunedAt = -Infinity;
-  /** Until when it is not pruned, because it was grafted. */
-  graceUntil = -Infinity;
-  /** When it last brought a message first. */
-  firstAt = -Infinity;
   /** Log entries to announce. */
   announcements: number[] = [];
   /** Own messages that this link was the first to carry. */
@@ -48,10 +70,6 @@ export class Link implements EagerRegister {
   /** Ids asked for and not answered, against answered ones. */
   unanswered = 0;
   answered = 0;
-  /** The link that announcements through this one have beaten, how often in a row, and when last. */
-  rival: Link | undefined;
-  wins = 0;
-  wonAt = -Infinity;
   /** Announcements taken. */
   readonly ihaves: TokenBucket;
   /** Payloads asked for. */
@@ -60,18 +78,40 @@ export class Link implements EagerRegister {
   readonly syncs: TokenBucket;
   /** GRAFT and PRUNE frames taken without blame. */
   readonly changes: TokenBucket;
+  readonly #random: () => number;
+  readonly #branches: (Branch | undefined)[];
 
-  /** A new link; it begins eager. */
+  /** A new link; it begins eager in every tree. */
   constructor(peer: PeerId, slot: number, limits: Limits, now: number, random: () => number) {
     this.peer = peer;
     this.slot = slot;
     this.bit = slot < 31 ? 1 << slot : 0;
     this.upAt = now;
-    this.mine = newLife(random);
+    this.#random = random;
+    this.#branches = [new Branch(this, 0, newLife(random))];
     this.ihaves = new TokenBucket(limits.ihavePerSecond, 1, now);
     this.grafts = new TokenBucket(limits.graftsPerSecond, 1, now);
     this.syncs = new TokenBucket(limits.syncPerSecond, 2, now);
     this.changes = new TokenBucket(100, 2, now);
+  }
+
+  /** Its part in a tree. */
+  branch(tree: number): Branch {
+    const branches = this.#branches;
+    while (branches.length <= tree) branches.push(undefined);
+    return branches[tree] ??= new Branch(this, tree, newLife(this.#random));
+  }
+
+  /** True where it is eager in a tree that was used over it, or in none but the first. */
+  get eager(): boolean {
+    return this.#branches.some((branch) => branch?.eager);
+  }
+
+  /** Forgets a link that is gone. */
+  forgetRival(rival: Link): void {
+    for (const branch of this.#branches) {
+      if (branch?.rival === rival) branch.rival = undefined;
+    }
   }
 }
 
@@ -92,10 +132,10 @@ export class Links {
     return this.#bySlot[slot];
   }
 
-  /** Eager links. */
-  get eager(): number {
+  /** How many are eager in a tree. */
+  eager(tree: number): number {
     let count = 0;
-    for (const link of this.list) if (link.eager) count++;
+    for (const link of this.list) if (link.branch(tree).eager) count++;
     return count;
   }
 

@@ -49,6 +49,7 @@ export class MessageLog {
   #mask = -1;
   #next = 0;
   #oldest = 0;
+  /** The tree in the upper four bits. */
   #state = NO_U8;
   #hops = NO_U8;
   #via = NO_U8;
@@ -92,6 +93,7 @@ export class MessageLog {
     bytes: Uint8Array,
     at: number,
     state: number,
+    tree: number,
     via: number,
     hops: number,
     now: number,
@@ -100,7 +102,7 @@ export class MessageLog {
     if (this.seen > this.#mask) this.#grow();
     const entry = this.#next++, i = entry & this.#mask;
     this.#table.put(i, bytes, at);
-    this.#state[i] = state;
+    this.#state[i] = tree << 4 | state;
     this.#hops[i] = hops;
     this.#via[i] = via;
     this.#has[i] = 0;
@@ -115,12 +117,18 @@ export class MessageLog {
 
   /** One of {@linkcode Seen}. */
   state(entry: number): number {
-    return this.#state[entry & this.#mask]!;
+    return this.#state[entry & this.#mask]! & 15;
+  }
+
+  /** The tree that it travels. */
+  tree(entry: number): number {
+    return this.#state[entry & this.#mask]! >> 4;
   }
 
   /** Changes the state. */
   setState(entry: number, state: number): void {
-    this.#state[entry & this.#mask] = state;
+    const i = entry & this.#mask;
+    this.#state[i] = this.#state[i]! & 0xf0 | state;
   }
 
   /** Hops to this node; 0 for own messages. */

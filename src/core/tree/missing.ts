@@ -42,6 +42,7 @@ export class Missing {
   #high = 0;
   #free = -1;
   #state = NO_U8;
+  #tree = NO_U8;
   #firstAt = NO_F64;
   #bornAt = NO_F64;
   #deadline = NO_F64;
@@ -89,6 +90,11 @@ export class Missing {
   /** One of {@linkcode Chase}; zero where the handle is free. */
   state(handle: number): number {
     return this.#state[handle]!;
+  }
+
+  /** The tree that it travels, as its first announcer said. */
+  tree(handle: number): number {
+    return this.#tree[handle]!;
   }
 
   /** When something is to be done. */
@@ -142,7 +148,14 @@ export class Missing {
   }
 
   /** Adds an id with its first announcer; nothing is to be done before `deadline`. */
-  add(bytes: Uint8Array, at: number, slot: number, now: number, deadline: number): number {
+  add(
+    bytes: Uint8Array,
+    at: number,
+    tree: number,
+    slot: number,
+    now: number,
+    deadline: number,
+  ): number {
     if (this.#size >= this.#most) this.#makeRoom();
     let handle = this.#free;
     if (handle >= 0) this.#free = this.#after[handle]!;
@@ -153,6 +166,7 @@ export class Missing {
     this.#size++;
     this.#table.put(handle, bytes, at);
     this.#state[handle] = Chase.WAITING;
+    this.#tree[handle] = tree;
     this.#firstAt[handle] = now;
     this.#bornAt[handle] = -Infinity;
     this.#deadline[handle] = deadline;
@@ -344,6 +358,7 @@ export class Missing {
       return to;
     };
     this.#state = move(this.#state, new Uint8Array(size));
+    this.#tree = move(this.#tree, new Uint8Array(size));
     this.#firstAt = move(this.#firstAt, new Float64Array(size));
     this.#bornAt = move(this.#bornAt, new Float64Array(size));
     this.#deadline = move(this.#deadline, new Float64Array(size));

@@ -6,7 +6,7 @@
  */
 
 import type { TreeContext } from "./context.ts";
-import type { Link } from "./links.ts";
+import type { Branch, Link } from "./links.ts";
 import type { TreeLinks } from "./tree_links.ts";
 
 /** Wins of one window count once, so that one burst, whose messages all wait in the same queue, is one observation. */
@@ -28,36 +28,39 @@ export class Optimizer {
     this.#treeLinks = treeLinks;
   }
 
-  /** A payload came through `via` `gainMs` after `link` is thought to have got it; negative where `link` was later. */
-  sample(link: Link, via: Link, gainMs: number, now: number): void {
-    if (link === via || link.eager || !via.eager) return;
+  /** A payload of a tree came through `via` `gainMs` after `link` is thought to have got it; negative where `link` was later. */
+  sample(tree: number, link: Link, via: Link, gainMs: number, now: number): void {
+    if (link === via) return;
+    const lazy = link.branch(tree), eager = via.branch(tree);
+    if (lazy.eager || !eager.eager) return;
     const { options, port } = this.#context;
     const least = Math.max(options.optimizeMs, 0.25 * (port.rtt(link.peer) ?? 0));
     if (gainMs <= least) {
-      if (link.rival === via) link.wins = 0;
+      if (lazy.rival === via) lazy.wins = 0;
       return;
     }
-    if (link.rival !== via || now - link.wonAt > 60_000) {
-      link.rival = via;
-      link.wins = 0;
-      link.wonAt = -Infinity;
+    if (lazy.rival !== via || now - lazy.wonAt > 60_000) {
+      lazy.rival = via;
+      lazy.wins = 0;
+      lazy.wonAt = -Infinity;
     }
-    if (now - link.wonAt < options.pruneWindowMs / SAMPLES_PER_WINDOW) return;
-    link.wonAt = now;
-    if (++link.wins >= options.optimizeCount) this.#swap(link, via, now);
+    if (now - lazy.wonAt < options.pruneWindowMs / SAMPLES_PER_WINDOW) return;
+    lazy.wonAt = now;
+    if (++lazy.wins >= options.optimizeCount) this.#swap(lazy, eager, now);
   }
 
-  #swap(link: Link, via: Link, now: number): void {
+  #swap(lazy: Branch, eager: Branch, now: number): void {
     const { options, links, counters } = this.#context;
     if (now - this.#swappedAt < options.pruneWindowMs) return;
-    if (now - via.prunedAt < options.pruneWindowMs) return;
-    if (!this.#treeLinks.graft(link, now)) return;
-    this.#treeLinks.prune(via, now);
+    if (now - eager.prunedAt < options.pruneWindowMs) return;
+    if (!this.#treeLinks.graft(lazy, now)) return;
+    this.#treeLinks.prune(eager, now);
     this.#swappedAt = now;
     counters.swaps++;
-    for (const other of links.list) {
-      other.rival = undefined;
-      other.wins = 0;
+    for (const link of links.list) {
+      const branch = link.branch(lazy.tree);
+      branch.rival = undefined;
+      branch.wins = 0;
     }
   }
 }

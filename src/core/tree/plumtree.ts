@@ -35,6 +35,7 @@ import { Optimizer } from "./optimize.ts";
 import type { TreeMessage, TreePort, Verdict } from "./port.ts";
 import { Repair } from "./repair.ts";
 import { Server } from "./server.ts";
+import { TreeChoice } from "./tree_choice.ts";
 import { TreeLinks } from "./tree_links.ts";
 
 export type { PlumtreeOptions, TreeMetrics } from "./context.ts";
@@ -51,6 +52,7 @@ export class Plumtree {
   readonly #server: Server;
   readonly #intake: Intake;
   readonly #repair: Repair;
+  readonly #choice: TreeChoice;
   #origin: Uint8Array | undefined;
   #seq = 0;
   /** Own messages that never left this node. */
@@ -76,16 +78,18 @@ export class Plumtree {
     const fetcher = this.#fetcher = new Fetcher(context, treeLinks, optimizer);
     const lazyPush = this.#lazyPush = new LazyPush(context, lostToRival);
     const server = this.#server = new Server(context, treeLinks);
+    const choice = this.#choice = new TreeChoice(options.trees, random);
     const repair = this.#repair = new Repair(context, fetcher, treeLinks);
-    this.#intake = new Intake(context, { fetcher, lazyPush, treeLinks, server, repair });
+    this.#intake = new Intake(context, { fetcher, lazyPush, treeLinks, choice, server, repair });
 
     /** A link that has to be told of a message did not bring it first. */
     function lostToRival(link: Link, entry: number): void {
-      if (link.rival !== undefined && context.log.via(entry) === link.rival.slot) link.wins = 0;
+      const branch = link.branch(context.log.tree(entry));
+      if (branch.rival?.slot === context.log.via(entry)) branch.wins = 0;
     }
   }
 
-  /** Neighbours that payloads are pushed to. */
+  /** Neighbours that payloads are pushed to, in one tree at least. */
   get eagerPeers(): PeerId[] {
     return this.#context.links.list.filter((link) => link.eager).map((link) => link.peer);
   }
@@ -104,19 +108,22 @@ export class Plumtree {
     }
     this.#origin ??= this.#makeOrigin();
     const now = port.now(), seq = options.nextSeq?.() ?? ++this.#seq, digest = new Uint8Array(32);
+    const tree = this.#choice.best(), depth = this.#choice.depth(tree);
     const body = buildGossip({
       origin: this.#origin,
       seq,
       priority,
+      tree,
+      depth,
       payload,
       key: port.key,
       hash: (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at),
       sign: options.sign ? (message) => port.sign(message) : undefined,
     }, digest);
-    const entry = log.add(digest, 0, Seen.DELIVERED, NO_SLOT, 0, now);
+    const entry = log.add(digest, 0, Seen.DELIVERED, tree, NO_SLOT, 0, now);
     log.retain(entry, body, 0, body.length, now);
     counters.published++;
-    this.#treeLinks.rule.news(originMark(this.#origin, 0), undefined, now);
+    this.#treeLinks.rule(tree).news(originMark(this.#origin, 0), undefined, now);
     if (links.list.length === 0) this.#keepUnsent(entry);
     else this.#intake.relay(entry, body, now, undefined);
     this.#repair.wake(now);
@@ -188,7 +195,7 @@ export class Plumtree {
     const now = port.now();
     links.remove(link);
     if (link.bit !== 0) log.clearBit(link.bit);
-    for (const other of links.list) if (other.rival === link) other.rival = undefined;
+    for (const other of links.list) other.forgetRival(link);
     this.#fetcher.linkDown(link, now);
     // What only this link had carried, and not for long, counts as never sent.
     if (link.firstPush !== undefined && now - link.upAt < FIRST_PUSH_MS) {
@@ -202,7 +209,7 @@ export class Plumtree {
   metrics(): TreeMetrics {
     const { counters, links, log } = this.#context;
     const { graftsSent, prunesSent, ...rest } = counters;
-    const eager = links.eager;
+    const eager = this.eagerPeers.length;
     return Object.freeze({
       ...rest,
       grafts: graftsSent,
@@ -263,9 +270,9 @@ export class Plumtree {
     } else if (kind === Frame.IHAVE) {
       this.#fetcher.ihave(link, bytes, at, end, now);
     } else if (kind === Frame.PRUNE) {
-      const stamp = readPrune(bytes, at, end);
+      const { tree, stamp } = readPrune(bytes, at, end);
       counters.prunesReceived++;
-      this.#treeLinks.change(link, false, stamp, now);
+      this.#treeLinks.change(link.branch(tree), false, stamp, now);
     } else if (kind === Frame.GONE) {
       this.#fetcher.gone(link, bytes, at, end, now);
     } else if (kind === Frame.SYNC) {

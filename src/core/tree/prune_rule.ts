@@ -15,13 +15,13 @@
  */
 
 import type { TreeContext } from "./context.ts";
-import type { Link } from "./links.ts";
+import type { Branch } from "./links.ts";
 
 /** Two messages within so many round trips, and at least so many ms, are under way together. */
 const TOGETHER_ROUND_TRIPS = 20;
 const TOGETHER_LEAST_MS = 100;
 
-/** Keeps what the rule needs of the latest messages. */
+/** Keeps what the rule needs of the latest messages of one tree. */
 export class PruneRule {
   readonly #context: TreeContext;
   #newestAt = -Infinity;
@@ -35,8 +35,8 @@ export class PruneRule {
   }
 
   /** A new message of an author came, through a link or by this node's own hand. */
-  news(origin: number, link: Link | undefined, now: number): void {
-    if (link !== undefined) link.firstAt = now;
+  news(origin: number, branch: Branch | undefined, now: number): void {
+    if (branch !== undefined) branch.firstAt = now;
     this.#secondAt = this.#newestAt;
     this.#newestAt = now;
     const { pruneWindowMs } = this.#context.options;
@@ -45,17 +45,17 @@ export class PruneRule {
     this.#leaderAt = now;
   }
 
-  /** True where an eager link is to be pruned: it brought a copy of what `first` (no link: this node) had brought at `firstAt`. */
+  /** True where an eager branch is to be pruned: it brought a copy of what `first` (no link: this node) had brought at `firstAt`. */
   holds(
     origin: number,
-    link: Link,
-    first: Link | undefined,
+    branch: Branch,
+    first: Branch | undefined,
     firstAt: number,
     now: number,
   ): boolean {
     if (first !== undefined && !first.eager) return false;
     if (origin === this.#leader) return true;
-    const rtt = this.#context.port.rtt(link.peer) ?? Infinity;
+    const rtt = this.#context.port.rtt(branch.link.peer) ?? Infinity;
     const { pruneWindowMs } = this.#context.options;
     const together = Math.max(TOGETHER_LEAST_MS, TOGETHER_ROUND_TRIPS * rtt);
     const other = this.#newestAt === firstAt ? this.#secondAt : this.#newestAt;

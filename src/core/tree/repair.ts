@@ -140,8 +140,9 @@ export class Repair {
 
   #opened(session: Session, message: SyncMessage & { type: "open" }): void {
     const { link, now } = session;
-    // The comparison also tells how the other side sees the link: what a lost message left is mended here.
-    if (meet(link, message.eager, message.stamp) === "apart") this.#treeLinks.graft(link, now);
+    // The comparison also tells how the other side sees the link in the first tree: what a lost message left is mended here.
+    const trunk = link.branch(0);
+    if (meet(trunk, message.eager, message.stamp) === "apart") this.#treeLinks.graft(trunk, now);
     const own = session.ids.fingerprint(EVERYTHING, session.since, session.salt);
     if (same(own, message.all)) this.#send(link, Lane.CONTROL, { type: "same" });
     else this.#differ(session, EVERYTHING, own, message.all);
@@ -246,10 +247,10 @@ export class Repair {
     const salt = Math.floor(port.random() * 0x1_0000_0000);
     const windowMs = this.#window(link, now);
     const all = this.#take(now).fingerprint(EVERYTHING, now - windowMs, salt);
-    const stamp = { own: link.mine, seen: link.theirs };
+    const { mine, theirs, eager } = link.branch(0);
+    const stamp = { own: mine, seen: theirs };
     link.syncTries++;
     link.syncAt = link.syncTries < TRIES ? now + PATIENCE_MS * link.syncTries : Infinity;
-    const { eager } = link;
     this.#send(link, Lane.CONTROL, { type: "open", salt, windowMs, stamp, eager, all });
   }
 

@@ -52,10 +52,10 @@ export class Server {
     now: number,
   ): void {
     const { limits, counters } = this.#context;
-    const { stamp, count } = readGraft(bytes, at, end, limits.idsPerFrame);
+    const { tree, stamp, count } = readGraft(bytes, at, end, limits.idsPerFrame);
     counters.graftsReceived++;
     if (stamp !== undefined && link !== undefined) {
-      this.#treeLinks.change(link, true, stamp, now);
+      this.#treeLinks.change(link.branch(tree), true, stamp, now);
     }
     if (count === 0) return;
     const bucket = link?.grafts ??

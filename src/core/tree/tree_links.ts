@@ -8,7 +8,7 @@ import { Lane } from "../../wire/frames.ts";
 import { graftFrame, pruneFrame, type Stamp } from "../../wire/tree_messages.ts";
 import type { TreeContext } from "./context.ts";
 import { nextStamp, received, sent } from "./eager_relation.ts";
-import type { Link } from "./links.ts";
+import type { Branch, Link } from "./links.ts";
 import type { Missing } from "./missing.ts";
 import { PruneRule } from "./prune_rule.ts";
 
@@ -18,40 +18,46 @@ const LEAST_GRACE_MS = 20;
 
 /** Changes the eager relation of links and answers its changes. */
 export class TreeLinks {
-  /** When a duplicate is reason for a PRUNE. */
-  readonly rule: PruneRule;
   readonly #context: TreeContext;
+  readonly #rules: (PruneRule | undefined)[] = [];
 
   /** Works on the links of a context. */
   constructor(context: TreeContext) {
     this.#context = context;
-    this.rule = new PruneRule(context);
+  }
+
+  /** When a duplicate is reason for a PRUNE in a tree. */
+  rule(tree: number): PruneRule {
+    const rules = this.#rules;
+    while (rules.length <= tree) rules.push(undefined);
+    return rules[tree] ??= new PruneRule(this.#context);
   }
 
   /** Makes a link eager at both ends, asking for missing ids with the same frame. False where the lane was full. */
-  graft(link: Link, now: number, missing?: Missing, handles: readonly number[] = []): boolean {
+  graft(branch: Branch, now: number, missing?: Missing, handles: readonly number[] = []): boolean {
     const { port, counters, options } = this.#context;
-    const stamp = nextStamp(link);
-    const frame = graftFrame(port.alias, stamp.own, stamp.seen, handles.length);
+    const { link } = branch;
+    const stamp = nextStamp(branch);
+    const frame = graftFrame(port.alias, branch.tree, stamp, handles.length);
     let at = frame.length - handles.length * 20;
     for (const handle of handles) at = missing!.writeId(handle, frame, at);
     if (!port.send(link.peer, Lane.CONTROL, frame)) return false;
-    sent(link, true, stamp);
+    sent(branch, true, stamp);
     // Time for what was asked to come: the link is to show what it can before a duplicate ends it again.
     const answer = GRACE_ROUND_TRIPS * (port.rtt(link.peer) ?? Infinity);
-    link.graceUntil = now + Math.min(options.pruneWindowMs, Math.max(LEAST_GRACE_MS, answer));
+    branch.graceUntil = now + Math.min(options.pruneWindowMs, Math.max(LEAST_GRACE_MS, answer));
     counters.graftsSent++;
     return true;
   }
 
   /** Makes a link lazy at both ends. False where the lane was full. */
-  prune(link: Link, now: number): boolean {
+  prune(branch: Branch, now: number): boolean {
     const { port, counters } = this.#context;
-    const stamp = nextStamp(link);
-    const frame = pruneFrame(port.alias, stamp.own, stamp.seen);
-    if (!port.send(link.peer, Lane.CONTROL, frame)) return false;
-    sent(link, false, stamp);
-    link.prunedAt = now;
+    const stamp = nextStamp(branch);
+    const frame = pruneFrame(port.alias, branch.tree, stamp);
+    if (!port.send(branch.link.peer, Lane.CONTROL, frame)) return false;
+    sent(branch, false, stamp);
+    branch.prunedAt = now;
     counters.prunesSent++;
     return true;
   }
@@ -59,44 +65,47 @@ export class TreeLinks {
   /** A copy came of a message that `first` (no link: this node) had brought at `firstAt`. */
   duplicate(
     origin: number,
-    link: Link,
+    branch: Branch,
     first: Link | undefined,
     firstAt: number,
     now: number,
   ): void {
     const { options, links } = this.#context;
-    if (!link.eager) {
+    const { tree } = branch;
+    if (!branch.eager) {
       // Copies behind a PRUNE were under way when it was sent; what still comes later says that it was not heard.
-      if (now - link.prunedAt >= options.pruneWindowMs) this.prune(link, now);
+      if (now - branch.prunedAt >= options.pruneWindowMs) this.prune(branch, now);
       return;
     }
-    if (now < link.graceUntil || links.eager < 2) return;
-    if (this.rule.holds(origin, link, first, firstAt, now)) this.prune(link, now);
+    if (now < branch.graceUntil || links.eager(tree) < 2) return;
+    const rule = this.rule(tree);
+    if (rule.holds(origin, branch, first?.branch(tree), firstAt, now)) this.prune(branch, now);
   }
 
-  /** At least one link has to be eager where there is one at all. */
-  ensureEager(preferred: Link | undefined, now: number): void {
+  /** At least one link has to be eager in a tree where there is one at all. */
+  ensureEager(tree: number, preferred: Link | undefined, now: number): void {
     const { links, port } = this.#context;
     const { list } = links;
-    if (list.length === 0 || list.some((link) => link.eager)) return;
+    for (const link of list) if (link.branch(tree).eager) return;
+    if (list.length === 0) return;
     const link = preferred?.up ? preferred : list[Math.floor(port.random() * list.length)]!;
-    this.graft(link, now);
+    this.graft(link.branch(tree), now);
   }
 
   /** A GRAFT with a stamp, or a PRUNE, came. */
-  change(link: Link, graft: boolean, stamp: Stamp, now: number): void {
+  change(branch: Branch, graft: boolean, stamp: Stamp, now: number): void {
     const { port } = this.#context;
+    const { link, eager } = branch;
     if (link.changes.take(1, now) === 0) port.misbehaved(link.peer, 1, "link changes too often");
     if (!link.up) return;
-    const eager = link.eager;
-    if (received(link, graft, stamp)) {
-      if (eager && !link.eager) this.#regret(link, now);
+    if (received(branch, graft, stamp)) {
+      if (eager && !branch.eager) this.#regret(branch, now);
       return;
     }
     // It was meant for an earlier life of this link: this tells the peer of the present one.
-    if (now - link.prunedAt >= this.#context.options.pruneWindowMs) {
-      link.prunedAt = now;
-      this.graft(link, now);
+    if (now - branch.prunedAt >= this.#context.options.pruneWindowMs) {
+      branch.prunedAt = now;
+      this.graft(branch, now);
     }
   }
 
@@ -104,12 +113,14 @@ export class TreeLinks {
    * A neighbour pruned the link that brought the news here, while this node has pruned another one in its favour: the two
    * PRUNEs crossed in the ring. The other one is taken back at once, before a message is missed.
    */
-  #regret(link: Link, now: number): void {
+  #regret(branch: Branch, now: number): void {
     const { links, options } = this.#context;
-    let last: Link | undefined;
-    for (const other of links.list) {
-      if (other.eager && other.firstAt >= link.firstAt) return;
-      if (other === link || other.eager || now - other.prunedAt > options.pruneWindowMs) continue;
+    let last: Branch | undefined;
+    for (const link of links.list) {
+      const other = link.branch(branch.tree);
+      if (other.eager && other.firstAt >= branch.firstAt) return;
+      if (other === branch || other.eager) continue;
+      if (now - other.prunedAt > options.pruneWindowMs) continue;
       if (last === undefined || other.prunedAt > last.prunedAt) last = other;
     }
     if (last !== undefined) this.graft(last, now);

@@ -7,8 +7,8 @@ import { connect, type TestNode, World } from "./world.ts";
 const ALIAS = 7;
 
 function ihave(ids: Uint8Array[]): Uint8Array {
-  const frame = treeFrame(Frame.IHAVE, ALIAS, ids.length * 21);
-  ids.forEach((id, i) => frame.set(id, 2 + 21 * i));
+  const frame = treeFrame(Frame.IHAVE, ALIAS, ids.length * 22);
+  ids.forEach((id, i) => frame.set(id, 2 + 22 * i));
   return frame;
 }
 function bogus(world: World): Uint8Array {
@@ -158,7 +158,7 @@ Deno.test("frames of peers that are no neighbours are counted and change nothing
   const head = (kind: number, size: number) => treeFrame(kind, ALIAS, size);
   world.inject(stranger, b, ihave([bogus(world)]));
   world.inject(stranger, b, head(Frame.PRUNE, 8));
-  world.inject(stranger, b, graftFrame(ALIAS, 0x10001, 0, 0));
+  world.inject(stranger, b, graftFrame(ALIAS, 0, { own: 0x10001, seen: 0 }, 0));
   assertEquals(b.tree.metrics().strangers, 3);
   assertEquals(b.tree.eagerPeers, [a.id]);
   assertEquals(b.tree.lazyPeers, []);
@@ -197,7 +197,7 @@ Deno.test("garbage costs score and throws nothing", () => {
 Deno.test("links that flap by command cost score and no payload", () => {
   const [world, a, b] = pair();
   for (let i = 1; i < 1_000; i++) {
-    const frame = graftFrame(ALIAS, 0x20000 + i, 0, 0);
+    const frame = graftFrame(ALIAS, 0, { own: 0x20000 + i, seen: 0 }, 0);
     world.inject(a, b, frame);
   }
   assertEquals(world.payloads(), 0);
