@@ -8,6 +8,7 @@ import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions, type GossipOptions } from "../gossip_options.ts";
 import type { TopicOptions } from "../topic.ts";
+import { rememberRecords } from "../wire/record.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
 import type { TraceEvent } from "./sim_trace.ts";
@@ -49,6 +50,10 @@ interface Simulated {
   readonly transport: SimTransport;
   readonly options: SpawnOptions;
 }
+
+/** Decoded records that all nodes of this process share: a power of two, some times the nodes. */
+let sharedRecords = 1_024;
+const RECORDS_PER_NODE = 4;
 
 /** How many earlier nodes a spawned node has as contacts. */
 const CONTACTS = 2;
@@ -321,6 +326,7 @@ export class Network implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
     }
+    shareRecords(this.#spawned + count);
     const random = this.#fabric.rng(`spawn ${this.#spawned}`);
     const nodes: Gossip[] = [];
     const addresses = this.nodes.map(({ address }) => address).filter((address) => address !== "");
@@ -354,6 +360,13 @@ export class Network implements AsyncDisposable {
     if (known === undefined) throw new RangeError("the node is not of this network");
     return known;
   }
+}
+
+/** Makes room for the records of so many nodes: each in its own copy at every node would be most of the memory. */
+function shareRecords(nodes: number): void {
+  const before = sharedRecords;
+  while (sharedRecords < nodes * RECORDS_PER_NODE) sharedRecords *= 2;
+  if (sharedRecords > before) rememberRecords(sharedRecords);
 }
 
 function milliseconds(seconds: number): number {
