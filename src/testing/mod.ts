@@ -26,3 +26,4 @@ export type {
   NormalLatency,
   SimFabricOptions as NetworkOptions,
 } from "./sim_fabric.ts";
+export type { TraceEvent } from "./sim_trace.ts";

@@ -10,6 +10,7 @@ import { fillOptions, type GossipOptions } from "../gossip_options.ts";
 import type { TopicOptions } from "../topic.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
+import type { TraceEvent } from "./sim_trace.ts";
 import type { SimTransport } from "./sim_transport.ts";
 
 /** Options of {@linkcode Network}; see {@linkcode SimFabricOptions}. */
@@ -117,6 +118,32 @@ export class Network implements AsyncDisposable {
    */
   get traceHash(): string {
     return this.#fabric.traceHash;
+  }
+
+  /**
+   * Is told every frame that arrives, every link that comes up or ends, and every fault, as they happen: what
+   * {@linkcode Network.traceHash} takes in, in words. Costs time while it is set.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1, latencyMs: 10 });
+   * const seen: string[] = [];
+   * net.trace = (event) => seen.push(`${event.time} ${event.type}`);
+   * const [a, b] = await net.spawn(2);
+   * await net.until(a!.connect(b!.address));
+   * net.trace = undefined;
+   * assertEquals(seen[0], "40 up");
+   * ```
+   */
+  get trace(): ((event: TraceEvent) => void) | undefined {
+    return this.#fabric.trace;
+  }
+
+  set trace(listener: ((event: TraceEvent) => void) | undefined) {
+    this.#fabric.trace = listener;
   }
 
   /**
@@ -252,6 +279,32 @@ export class Network implements AsyncDisposable {
   /** Delays everything that a node sends and receives by `ms` milliseconds; 0 ends it. */
   slow(node: Gossip, ms: number): void {
     this.#fabric.slow(this.#known(node).gossip.id, ms);
+  }
+
+  /**
+   * Blocks a node's event loop for `ms` milliseconds: its timers and what it receives are handled late, in order, and it knows that it was
+   * late. Nodes that hear nothing from it for long (`detectMs`) give their links to it up.
+   *
+   * @throws {RangeError} for a time that is none.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1, latencyMs: 10 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * await net.run({ seconds: 5 });
+   * net.stall(b!, 1_000);
+   * await a!.topic("news")!.publish("late");
+   * await net.run({ seconds: 0.9 });
+   * assertEquals(b!.topic("news")!.metrics().delivered, 0);
+   * await net.run({ seconds: 0.2 });
+   * assertEquals(b!.topic("news")!.metrics().delivered, 1);
+   * ```
+   */
+  stall(node: Gossip, ms: number): void {
+    this.#fabric.stall(this.#known(node).gossip.id, ms);
   }
 
   /** The name of the place where a node is; undefined where the network has no matrix of latencies. */

@@ -159,6 +159,18 @@ export class SimFabric {
     this.#world.traceFault("slow", [node]);
   }
 
+  /**
+   * Blocks a node's event loop for `ms` from now: its timers and what it receives are handled late, in order, and its transport's
+   * `lag` says so. What its user calls meanwhile happens at once. Peers give up the links to one that is silent for too long
+   * (`detectMs`).
+   */
+  stall(id: PeerId, ms: number): void {
+    if (!(ms > 0 && ms < Infinity)) throw new RangeError(`ms must be a number above 0, not ${ms}`);
+    const node = this.#node(id);
+    this.#world.traceFault("stall", [node]);
+    if (node.running) node.stall(ms);
+  }
+
   /** The running node at an address, with or without "id@" before it. */
   resolve(address: string): PeerId | undefined {
     const node = this.#world.places.get(address.slice(address.indexOf("@") + 1));

@@ -168,7 +168,19 @@ export class LinkEnd {
       this.stalledBytes += item.to - item.from;
       return;
     }
+    const { loop } = this.owner;
+    if (loop !== undefined && loop.holdFrame(item)) {
+      this.stalledBytes += item.to - item.from;
+      return;
+    }
     this.#take(item);
+  }
+
+  /** The owner's event loop goes on and finds what arrived meanwhile. */
+  release(item: InFlight): void {
+    this.stalledBytes = Math.max(0, this.stalledBytes - (item.to - item.from));
+    if (this.closed || !this.owner.running) this.world.lost++;
+    else this.#take(item);
   }
 
   #take(item: InFlight): void {
@@ -202,6 +214,11 @@ export class LinkEnd {
   lose(): void {
     this.#loseTimer = 0;
     if (this.closed) return;
+    const late = this.owner.loop?.blockedUntil;
+    if (late !== undefined) {
+      this.#loseTimer = this.world.clock.schedule(late, new EndTimer(this, "lose"));
+      return;
+    }
     this.closed = true;
     const { world, other } = this;
     // A silent end sends a reset; where that can't pass, the other end's own timer runs.
@@ -295,7 +312,7 @@ export class LinkEnd {
     this.#idle = false;
     if (this.closed || this.owner.held(this.peer.id)) return;
     const { clock, idleMs } = this.world;
-    const due = this.lastUsed + idleMs;
+    const due = this.owner.loop?.blockedUntil ?? this.lastUsed + idleMs;
     if (due <= clock.now()) {
       this.close("idle", "idle");
       return;

@@ -13,6 +13,7 @@ import { type Bandwidth, checkBandwidth, Downlink, Uplink } from "./bandwidth.ts
 import { hashText, type Rng } from "./rng.ts";
 import { Dial } from "./sim_dial.ts";
 import { FRAME_OVERHEAD, InFlight, type LinkEnd } from "./sim_link.ts";
+import { LateLoop } from "./sim_stall.ts";
 import type { SimEvent } from "./virtual_clock.ts";
 import type { SimWorld } from "./sim_world.ts";
 
@@ -40,15 +41,21 @@ function toldReason(reason: DownReason): DownReason {
 /** A timer of a node: silent once the node is gone. */
 export class NodeTimer implements SimEvent {
   readonly #node: SimNode;
-  readonly #run: () => void;
+  readonly #call: () => void;
 
   constructor(node: SimNode, run: () => void) {
     this.#node = node;
-    this.#run = run;
+    this.#call = run;
   }
 
   fire(): void {
-    if (this.#node.running) this.#run();
+    const { loop } = this.#node;
+    if (loop === undefined || !loop.holdTimer(this)) this.run();
+  }
+
+  /** Fires, however late. */
+  run(): void {
+    if (this.#node.running) this.#call();
   }
 }
 
@@ -73,6 +80,8 @@ export class SimNode {
   /** Side of a partition. */
   group = 0;
   extraMs: number;
+  /** Its event loop, once it was late. */
+  loop: LateLoop | undefined;
   connections = 0;
   dials = 0;
   dialsFailed = 0;
@@ -257,6 +266,17 @@ export class SimNode {
   /** Forgets a dial that has ended. */
   endDial(key: string): void {
     this.#dialing?.delete(key);
+  }
+
+  /** Its event loop stands still for `ms`: what silence that long means to its peers, they notice. */
+  stall(ms: number): void {
+    this.loop ??= new LateLoop(this);
+    this.loop.block(ms);
+    if (ms < this.world.detectMs / 2) return;
+    for (const end of this.links.values()) {
+      const noticed = this.world.detectionDelay();
+      if (noticed < ms) end.other.loseIn(noticed);
+    }
   }
 
   /** The process is gone, without a word to anybody. */

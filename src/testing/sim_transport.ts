@@ -90,6 +90,12 @@ export class SimTransport implements Transport {
   /** See `Clock.cancel`. */
   cancel(timer: TimerId): void {
     this.#node.world.clock.cancel(timer);
+    this.#node.loop?.cancel(timer);
+  }
+
+  /** See `Clock.lag`: how late `SimFabric.stall` made this node's event loop. */
+  lag(): number {
+    return this.#node.loop?.lag() ?? 0;
   }
 
   /** See {@linkcode Transport.connect}. */
