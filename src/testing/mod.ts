@@ -17,7 +17,8 @@
  * @module
  */
 
-export { Network, type SpawnOptions } from "./network.ts";
+export { Network } from "./network.ts";
+export type { Sides, SpawnOptions } from "./network_options.ts";
 export { regions } from "./regions.ts";
 export type {
   Bandwidth,

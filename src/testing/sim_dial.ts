@@ -149,7 +149,8 @@ export class Dial implements SimEvent {
       return;
     }
     const opposite = target.dialTo(from.id);
-    if (opposite !== undefined && !opposite.superseded) {
+    // One that waits for a timeout has sent its first message to nobody: it stands in no one's way.
+    if (opposite !== undefined && !opposite.superseded && opposite.#stage !== "failed") {
       // As over TCP: of two dials between the same two, the smaller id's stays.
       if (from.id < target.id) {
         opposite.supersede();

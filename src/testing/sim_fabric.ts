@@ -84,15 +84,16 @@ export class SimFabric {
    *
    * @param id The node.
    * @param options As for {@linkcode createTransport}.
+   * @param as Another id in its place.
    */
-  restart(id: PeerId, options: SimNodeOptions = {}): SimTransport {
+  restart(id: PeerId, options: SimNodeOptions = {}, as: PeerId = id): SimTransport {
     const old = this.#node(id);
-    const transport = this.createTransport(id, {
-      address: old.address === "" ? undefined : old.address,
-      listen: old.address !== "",
+    const transport = this.createTransport(as, {
       ...options,
+      address: options.address ?? (old.address === "" ? undefined : old.address),
+      listen: options.listen ?? old.address !== "",
     });
-    this.#world.traceFault("restart", [this.#node(id)]);
+    this.#world.traceFault("restart", [this.#node(as)]);
     return transport;
   }
 
@@ -150,6 +151,18 @@ export class SimFabric {
     end.other.sever();
     this.#world.traceFault("break", [end.owner, end.peer]);
     return true;
+  }
+
+  /** Breaks each link with a chance of `share`; returns how many. */
+  breakLinks(share: number, chance: Rng): number {
+    if (!(share >= 0 && share <= 1)) throw new RangeError(`no share from 0 to 1: ${share}`);
+    let broken = 0;
+    for (const id of this.ids()) {
+      for (const end of this.#node(id).links.values()) {
+        if (id < end.peer.id && chance.next() < share && this.breakLink(id, end.peer.id)) broken++;
+      }
+    }
+    return broken;
   }
 
   /** Delays everything that a node sends and receives by `ms`; 0 ends it. */
