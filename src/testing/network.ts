@@ -9,6 +9,7 @@ import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions } from "../gossip_options.ts";
 import { milliseconds, type Sides, sidesOf, skewOf, type SpawnOptions } from "./network_options.ts";
 import type { Rng } from "./rng.ts";
+import { shareRecords } from "./shared_records.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
 import type { SimNodeOptions } from "./sim_node.ts";
@@ -340,6 +341,7 @@ export class Network implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
     }
+    shareRecords(this.#spawned + count);
     const random = this.#fabric.rng(`spawn ${this.#spawned}`);
     const nodes: Gossip[] = [];
     const addresses = this.nodes.map(({ address }) => address).filter((address) => address !== "");
