@@ -13,7 +13,7 @@
 
 import type { OverlayOptions, Preset } from "@x/plumtree";
 import { Network } from "@x/plumtree/testing";
-import { regionLatency } from "../src/testing/regions.ts";
+import { regions, twoClusters } from "../src/testing/scenarios/places.ts";
 import { Rng } from "../src/testing/rng.ts";
 
 type Latency = (from: string, to: string) => number;
@@ -133,12 +133,6 @@ async function broadcasts(net: Network, count: number, gapSeconds: number, rng: 
   return { p50: at(0.5), p99: at(0.99), share: times.length / (count * (nodes.length - 1)) };
 }
 
-function latencyOf(kind: string): Latency {
-  if (kind === "regions") return regionLatency();
-  const side = (id: string) => parseInt(id.slice(0, 8), 16) % 2;
-  return (from, to) => side(from) === side(to) ? 2.5 : 75;
-}
-
 function meanCost(graph: Graph, latency: Latency): number {
   let sum = 0, links = 0;
   for (const [id, peers] of graph) {
@@ -151,7 +145,9 @@ function meanCost(graph: Graph, latency: Latency): number {
 /** Runs one overlay. */
 export async function measure(options: Options): Promise<OverlayReport> {
   const started = performance.now(), { nodes, seed, preset } = options;
-  const latencyMs = latencyOf(options.latency), rng = new Rng(`xbot ${seed}`);
+  const rng = new Rng(`xbot ${seed}`);
+  const places = options.latency === "regions" ? regions(seed) : twoClusters(2.5, 75);
+  const latencyMs = places.latencyMs as Latency;
   await using net = new Network({ seed, latencyMs });
   await net.spawn(nodes, { preset, join: [TOPIC], directory: false, overlay: options.overlay });
   await net.run({ seconds: QUIET_SECONDS });

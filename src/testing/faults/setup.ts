@@ -52,6 +52,9 @@ const PRESETS: readonly Preset[] = ["local", "lan", "wan"];
 /** Longer than a run lasts: what is retained so long is still there in the end. */
 const AMPLE = { seconds: 7_200, messages: 8_192, bytes: 32 * 1024 * 1024 };
 
+/** Links are swapped all the time, whatever the preset. */
+const SWAPS = { swapMs: 700, swapWaitMs: 3_000 };
+
 /** One of some values. */
 export function oneOf<T>(rng: Rng, values: readonly T[]): T {
   return values[rng.int(values.length)]!;
@@ -81,7 +84,10 @@ export function drawSetup(seed: number, rng: Rng): Setup {
       detectMs: oneOf(rng, [1_000, 2_000, 5_000]),
     },
     presets: chance(rng, 0.2) ? PRESETS : [oneOf(rng, ["local", "local", "lan", "wan"])],
-    overlay: chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
+    overlay: {
+      ...chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
+      ...seed % 3 === 0 ? {} : SWAPS,
+    },
     // A short T1 lets announcements, not comparisons, mend a tree, also after times in which everything was late.
     tree: chance(rng, 0.6) ? { graftMaxMs: 1_000 } : {},
     directory,
