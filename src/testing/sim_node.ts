@@ -8,9 +8,12 @@ import type { DownReason, PeerId } from "../core/host.ts";
 import type { TransportSink } from "../transport.ts";
 import { GossipError } from "../errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import { Lane } from "../wire/frames.ts";
+import { type Bandwidth, checkBandwidth, Downlink, Uplink } from "./bandwidth.ts";
 import { hashText, type Rng } from "./rng.ts";
 import { Dial } from "./sim_dial.ts";
-import { FRAME_OVERHEAD, type LinkEnd } from "./sim_link.ts";
+import { FRAME_OVERHEAD, InFlight, type LinkEnd } from "./sim_link.ts";
+import { LateLoop } from "./sim_stall.ts";
 import type { SimEvent } from "./virtual_clock.ts";
 import type { SimWorld } from "./sim_world.ts";
 
@@ -20,12 +23,14 @@ export interface SimNodeOptions {
   address?: string;
   /** False: dials out only, has no address. Default true. */
   listen?: boolean;
-  /** `laneBytes` and `connections` are used. */
-  limits?: Partial<Pick<Limits, "laneBytes" | "connections">>;
+  /** `laneBytes`, `connections` and `dials` are used. */
+  limits?: Partial<Pick<Limits, "laneBytes" | "connections" | "dials">>;
   /** How much its wall clock is ahead of the others', in ms. Default 0. */
   skewMs?: number;
   /** Delay of everything that it sends and receives, in ms. Default 0. */
   slowMs?: number;
+  /** Bytes per second that it sends and takes. Default: those of the network. */
+  bandwidth?: Bandwidth;
 }
 
 /** What the other side is told where this side ends a link for `reason`. */
@@ -36,15 +41,21 @@ function toldReason(reason: DownReason): DownReason {
 /** A timer of a node: silent once the node is gone. */
 export class NodeTimer implements SimEvent {
   readonly #node: SimNode;
-  readonly #run: () => void;
+  readonly #call: () => void;
 
   constructor(node: SimNode, run: () => void) {
     this.#node = node;
-    this.#run = run;
+    this.#call = run;
   }
 
   fire(): void {
-    if (this.#node.running) this.#run();
+    const { loop } = this.#node;
+    if (loop === undefined || !loop.holdTimer(this)) this.run();
+  }
+
+  /** Fires, however late. */
+  run(): void {
+    if (this.#node.running) this.#call();
   }
 }
 
@@ -59,7 +70,10 @@ export class SimNode {
   readonly skewMs: number;
   readonly laneBytes: number;
   readonly mostLinks: number;
+  readonly mostDials: number;
   readonly links: Map<PeerId, LinkEnd> = new Map();
+  readonly uplink: Uplink | undefined;
+  readonly downlink: Downlink | undefined;
   sink!: TransportSink;
   started = false;
   crashed = false;
@@ -67,6 +81,8 @@ export class SimNode {
   /** Side of a partition. */
   group = 0;
   extraMs: number;
+  /** Its event loop, once it was late. */
+  loop: LateLoop | undefined;
   connections = 0;
   dials = 0;
   dialsFailed = 0;
@@ -82,6 +98,8 @@ export class SimNode {
   // Made when first needed: most of 100,000 nodes dial rarely.
   #holds: Map<PeerId, number> | undefined;
   #dialing: Map<string, Dial> | undefined;
+  #waiting: Dial[] | undefined;
+  #underWay = 0;
 
   constructor(world: SimWorld, id: PeerId, address: string, options: SimNodeOptions) {
     this.world = world;
@@ -93,6 +111,12 @@ export class SimNode {
     this.extraMs = options.slowMs ?? 0;
     this.laneBytes = options.limits?.laneBytes ?? DEFAULT_LIMITS.laneBytes;
     this.mostLinks = options.limits?.connections ?? DEFAULT_LIMITS.connections;
+    this.mostDials = options.limits?.dials ?? DEFAULT_LIMITS.dials;
+    const bandwidth = options.bandwidth ?? world.bandwidth;
+    if (bandwidth === undefined) return;
+    checkBandwidth(bandwidth);
+    if (bandwidth.up !== Infinity) this.uplink = new Uplink(world.clock, bandwidth.up);
+    if (bandwidth.down !== Infinity) this.downlink = new Downlink(world.clock, bandwidth.down);
   }
 
   /** True between start and close or crash. */
@@ -140,7 +164,12 @@ export class SimNode {
     this.sink.down(peer, reason);
   }
 
-  send(peer: PeerId, head: Uint8Array, body: Uint8Array | undefined): boolean {
+  send(
+    peer: PeerId,
+    head: Uint8Array,
+    body: Uint8Array | undefined,
+    lane: Lane = Lane.NORMAL,
+  ): boolean {
     const end = this.links.get(peer);
     if (end === undefined || end.closed || !this.running) return false;
     const other = end.other;
@@ -150,13 +179,31 @@ export class SimNode {
       this.framesRefused++;
       return false;
     }
+    if (this.uplink === undefined) {
+      world.join(head, body);
+      other.enqueue(undefined, world.joined, world.joinedStart, world.joinedEnd);
+    } else if (!this.#queue(end, lane, head, body)) {
+      this.framesRefused++;
+      return false;
+    }
     end.bytesOut += length + FRAME_OVERHEAD;
     this.bytesOut += length + FRAME_OVERHEAD;
     this.framesOut++;
     end.lastUsed = world.clock.now();
-    world.join(head, body);
-    other.enqueue(undefined, world.joined, world.joinedStart, world.joinedEnd);
     return true;
+  }
+
+  #queue(end: LinkEnd, lane: Lane, head: Uint8Array, body: Uint8Array | undefined): boolean {
+    const { world } = this;
+    world.join(head, body);
+    const item = new InFlight(
+      end.other,
+      undefined,
+      world.joined,
+      world.joinedStart,
+      world.joinedEnd,
+    );
+    return this.uplink!.push(end, lane, item, this.laneBytes);
   }
 
   disconnect(peer: PeerId, reason: DownReason): void {
@@ -221,8 +268,26 @@ export class SimNode {
   }
 
   /** Forgets a dial that has ended. */
-  endDial(key: string): void {
+  endDial(key: string, dial: Dial): void {
     this.#dialing?.delete(key);
+    if (dial.stage === "waiting") {
+      this.#waiting?.splice(this.#waiting.indexOf(dial), 1);
+      return;
+    }
+    this.#underWay--;
+    const next = this.running ? this.#waiting?.shift() : undefined;
+    if (next !== undefined) this.#begin(next);
+  }
+
+  /** Its event loop stands still for `ms`: what silence that long means to its peers, they notice. */
+  stall(ms: number): void {
+    this.loop ??= new LateLoop(this);
+    this.loop.block(ms);
+    if (ms < this.world.detectMs / 2) return;
+    for (const end of this.links.values()) {
+      const noticed = this.world.detectionDelay();
+      if (noticed < ms) end.other.loseIn(noticed);
+    }
   }
 
   /** The process is gone, without a word to anybody. */
@@ -240,7 +305,7 @@ export class SimNode {
     for (const end of ends) {
       if (end.closed) continue;
       end.closed = true;
-      end.other.enqueue("left");
+      end.farewell("left");
     }
     this.closed = true;
     this.#stopDials();
@@ -253,12 +318,18 @@ export class SimNode {
   #addDial(key: string, dial: Dial): void {
     this.#dialing ??= new Map();
     this.#dialing.set(key, dial);
+    if (this.#underWay < this.mostDials) this.#begin(dial);
+    else (this.#waiting ??= []).push(dial);
+  }
+
+  #begin(dial: Dial): void {
+    this.#underWay++;
     dial.begin();
   }
 
   #stopDials(): void {
     const dials = [...this.#dialing?.values() ?? []];
-    this.#dialing = undefined;
+    this.#dialing = this.#waiting = undefined;
     for (const dial of dials) dial.give(new GossipError("closed", "the node is closed"));
   }
 }
