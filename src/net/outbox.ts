@@ -1,12 +1,14 @@
 /**
  * The sending half of a connection: what waits, sealed into records and written, one write at a time.
  *
- * Nothing here awaits a caller and no caller awaits this: `send` queues, a flush follows in the same turn, and what is queued while
- * a write is under way leaves together with the next one.
+ * Nothing here awaits a caller and no caller awaits this: `send` queues, a flush follows at the end of the turn of the event loop,
+ * when all that was readable has been read, and what is queued while a write is under way leaves together with the next one.
+ * A flush in the same turn (by a microtask) made four times as many records, and 50 % more work per delivery.
  *
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Clock } from "../core/host.ts";
 import { Frame, type Lane } from "../wire/frames.ts";
 import type { Counters } from "./counters.ts";
@@ -103,7 +105,8 @@ export class Outbox {
   /** Lets what is queued leave, then a GOODBYE, then ends this direction of the stream. */
   goodbye(code: number): void {
     this.#goodbye = code;
-    this.#schedule();
+    // At once: whoever says goodbye may be about to end the stream.
+    queueMicrotask(this.#start);
   }
 
   /** Stops at once. */
@@ -120,7 +123,7 @@ export class Outbox {
   #schedule(): void {
     if (this.#pumping || this.#scheduled || this.#dead) return;
     this.#scheduled = true;
-    queueMicrotask(this.#start);
+    setImmediate(this.#start);
   }
 
   #flush(): void {

@@ -115,8 +115,11 @@ for (
     await node.sink.until(() => node.sink.count("down") === 1);
     assertEquals(node.sink.last("down")?.reason, "misbehaved");
     assertEquals(node.sink.frames, [Uint8Array.of(Frame.GOSSIP, 1, 2)]);
-    assertEquals((await raw.next())?.[1], Frame.PING);
-    assertEquals(await raw.next(), Uint8Array.of(2, Frame.GOODBYE, 5), "which it is told");
+    // The first ping may leave before the goodbye or together with it.
+    const first = (await raw.next())!, PING_BYTES = 7;
+    assertEquals(first[1], Frame.PING);
+    const told = first.length > PING_BYTES ? first.subarray(PING_BYTES) : await raw.next();
+    assertEquals(told, Uint8Array.of(2, Frame.GOODBYE, 5), "which it is told");
     raw.duplex.close();
     await until(() => streams.links.length === 0);
   });
