@@ -34,6 +34,7 @@ export async function measurePaper(
   size: PaperSize,
   workers: number,
   show: (line: string) => void = () => {},
+  done: (job: PaperJob, secs: number) => void = () => {},
 ): Promise<{ found: PaperFigures[]; rssMb: number }> {
   const jobs = paperJobs(size);
   const found: PaperFigures[] = [];
@@ -47,9 +48,11 @@ export async function measurePaper(
         lines[at] = `${job.kind}: ${line}`;
         show(lines.filter(Boolean).join(" | "));
       };
+      const started = performance.now();
       found[index] = workers === 0
         ? await runPaperJob(job, progress)
         : await runInWorker(job, progress);
+      done(job, (performance.now() - started) / 1_000);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, workers) }, (_, at) => lane(at)));
@@ -107,6 +110,12 @@ export async function simPaper(args: readonly string[]): Promise<boolean> {
   const size = paperSize(nodes, seed);
   const { found, rssMb } = await measurePaper(size, workers, (line) => {
     progress.show(`${Math.round((performance.now() - started) / 1_000)} s: ${line}`);
+  }, ({ kind, size }, secs) => {
+    progress.clear();
+    const shares = "shares" in size
+      ? ` ${size.shares.map((share) => 100 * share).join(", ")} %`
+      : "";
+    console.error(`${kind}${shares}: ${Math.round(secs)} s`);
   });
   progress.clear();
   const percents = size.failures.flat().map((share) => Math.round(100 * share));

@@ -9,6 +9,7 @@ import { churn, healing, massiveFailure } from "./failing.ts";
 import { joining } from "./joining.ts";
 import { partition, regions, slowNode } from "./parting.ts";
 import type { Scenario } from "./scenario.ts";
+import { twoClusters, xbotRegions } from "./xbot.ts";
 
 export type { Scenario, ScenarioReport, ScenarioSettings } from "./scenario.ts";
 
@@ -23,4 +24,6 @@ export const SCENARIOS: readonly Scenario[] = [
   partition,
   regions,
   slowNode,
+  xbotRegions,
+  twoClusters,
 ];
