@@ -277,8 +277,8 @@ function relayAtOnce(): () => void {
       MessageLog.prototype,
       "add",
       (add) =>
-        function (this: MessageLog, bytes, at, state, via, hops, now) {
-          const entry = add.call(this, bytes, at, state, via, hops, now);
+        function (this: MessageLog, bytes, at, state, tree, via, hops, now) {
+          const entry = add.call(this, bytes, at, state, tree, via, hops, now);
           if (state === Seen.VALIDATING) relay?.(entry);
           return entry;
         },
