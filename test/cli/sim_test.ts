@@ -71,15 +71,15 @@ for (
 }
 
 Deno.test("the papers' figures in miniature are within their tolerances", async () => {
-  const nodes = 300, seed = 2;
+  const nodes = 200, seed = 2;
   const { found } = await measurePaper({
     nodes,
     seed,
     cycles: 6,
     failureCycles: 3,
     messages: 10,
-    failingCycles: 3,
-    youngCycles: 13,
+    failingCycles: 2,
+    youngCycles: 12,
     failures: [[0.4]],
   }, 0);
   const rows = paperRows(found, ideal(nodes, [40], new Rng(seed)));
