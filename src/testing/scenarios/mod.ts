@@ -7,6 +7,7 @@
 import { broadcast, manySenders } from "./broadcasts.ts";
 import { churn, healing, massiveFailure } from "./failing.ts";
 import { joining } from "./joining.ts";
+import { largeMessages, lateLoop } from "./loads.ts";
 import { partition, regions, slowNode } from "./parting.ts";
 import type { Scenario } from "./scenario.ts";
 import { twoClusters, xbotRegions } from "./xbot.ts";
@@ -24,6 +25,8 @@ export const SCENARIOS: readonly Scenario[] = [
   partition,
   regions,
   slowNode,
+  largeMessages,
+  lateLoop,
   xbotRegions,
   twoClusters,
 ];
