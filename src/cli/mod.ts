@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<boo
   "sim:faults": simFaults,
 };
 
+const USAGE = `commands: ${Object.keys(COMMANDS).join(", ")}; see the README for their options`;
+
 /**
  * Runs a command by its name: `demo`, `sim`, `sim:paper` or `sim:faults`, with the options that the tasks of the same names have.
  *
@@ -45,4 +47,7 @@ export async function plumtree(args: readonly string[]): Promise<boolean> {
   return await command(rest);
 }
 
-if (import.meta.main) await runCommand(() => plumtree(Deno.args));
+if (import.meta.main) {
+  if (Deno.args.length > 0) await runCommand(() => plumtree(Deno.args));
+  else console.error(`usage: plumtree COMMAND [--option value]...\n${USAGE}`);
+}
