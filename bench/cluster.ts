@@ -7,7 +7,7 @@
 
 import { Gossip, type Topic } from "@x/plumtree";
 import { Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
-import { type Cluster, runWorkload } from "./workload.ts";
+import { checkLoad, type Cluster, runWorkload, warmUp } from "./workload.ts";
 
 /** Real nodes in this process, all on one topic. */
 export class PlumtreeCluster implements Cluster {
@@ -67,9 +67,6 @@ export class PlumtreeCluster implements Cluster {
       if (performance.now() > deadline) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    const senders = this.nodes;
-    const load = { size: 100, count: 4 * this.nodes, window: 1, senders, rate: 0 } as const;
-    await runWorkload(this, { ...load, mode: "burst" });
   }
 }
 
@@ -81,16 +78,14 @@ export async function benchCluster(args: readonly string[]): Promise<boolean> {
     ["json"],
     { mode: "burst" },
   );
-  if (mode !== "burst" && mode !== "paced") throw new TypeError("--mode is burst or paced");
-  if (nodes < 2 || senders < 1 || senders > nodes || window < 1 || count < 1) {
-    throw new RangeError("nodes at least 2, senders 1 to nodes, window and count at least 1");
-  }
+  const load = checkLoad(nodes, { size, count, window, senders, mode, rate });
   const progress = new Progress();
   progress.show(`starting ${nodes} nodes`);
   const cluster = await PlumtreeCluster.start(nodes, sign !== 0);
   try {
+    await warmUp(cluster, load);
     progress.show(`publishing ${count} messages`);
-    const result = await runWorkload(cluster, { size, count, window, senders, mode, rate });
+    const result = await runWorkload(cluster, load);
     const rssMb = Math.round(Deno.memoryUsage().rss / 1e6);
     const report = { nodes, size, count, ...result, rssMb };
     progress.clear();

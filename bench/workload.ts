@@ -138,6 +138,42 @@ export async function runWorkload(cluster: Cluster, load: Workload): Promise<Wor
   };
 }
 
+/** Checks a workload's options for a cluster of so many nodes. */
+export function checkLoad(
+  nodes: number,
+  options: { [K in keyof Workload]: K extends "mode" ? string : number },
+): Workload {
+  const { size, count, window, senders, mode, rate } = options;
+  if (mode !== "burst" && mode !== "paced") {
+    throw new TypeError(`--mode is burst or paced, not ${mode}`);
+  }
+  whole("nodes", nodes, 2);
+  whole("size", size, HEAD_BYTES);
+  whole("count", count, 1);
+  whole("window", window, 1);
+  whole("senders", senders, 1, nodes);
+  if (!(rate > 0)) throw new RangeError("--rate must be above 0");
+  return { size, count, window, senders, mode, rate };
+}
+
+/** Checks that an option is a whole number within bounds. */
+export function whole(name: string, value: number, least: number, most = Infinity): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const upTo = most === Infinity ? "" : ` and at most ${most}`;
+  throw new RangeError(
+    `--${name} must be a whole number of at least ${least}${upTo}, not ${value}`,
+  );
+}
+
+/** Lets the tree form and the code get hot: a round of small messages from everyone, then a tenth of the workload, unpaced. */
+export async function warmUp(cluster: Cluster, load: Workload): Promise<void> {
+  const { nodes } = cluster;
+  const round = { ...load, size: 100, count: 4 * nodes, window: 1, senders: nodes };
+  await runWorkload(cluster, { ...round, mode: "burst" });
+  const count = Math.min(2_000, Math.ceil(load.count / 5));
+  await runWorkload(cluster, { ...load, count, mode: "burst" });
+}
+
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

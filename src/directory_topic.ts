@@ -95,7 +95,8 @@ export class DirectoryTopic implements TopicHandlers {
     this.#core = node.join({
       name,
       key: topicKey(options.network, name, host),
-      overlay: options.overlay,
+      // Records are small and rare: links drawn at random hold this overlay together best.
+      overlay: { ...options.overlay, swapMs: 0 },
       tree: {
         ...options.tree,
         // Records are signed by themselves; whole tables come by request, so little is retained.
@@ -155,6 +156,10 @@ export class DirectoryTopic implements TopicHandlers {
 
   rejected(): void {
     // Told as "misbehaved".
+  }
+
+  swapped(): void {
+    // Never: see above.
   }
 
   isolated(): void {

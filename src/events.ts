@@ -50,7 +50,7 @@ export type GossipEvent =
     readonly peer: PeerId;
     readonly reason: DownReason;
   }
-  /** A neighbour was swapped for a nearer one (X-BOT), `gainMs` of round trip; this version makes no such swaps. */
+  /** This node gave up the neighbour `from` for the nearer peer `to` (X-BOT), `gainMs` of round trip. The other three parties see neighbours come and go ("swapped"). */
   | {
     readonly type: "swap";
     readonly topic: string;

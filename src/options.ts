@@ -6,7 +6,7 @@
 
 /**
  * Options of the membership, HyParView (Leitão, Pereira, Rodrigues, DSN 2007), per topic. Sizes and hops are whole numbers of at least
- * 1, of which `prwl`, `shuffleActive` and `shufflePassive` may be 0.
+ * 1, of which `prwl`, `shuffleActive`, `shufflePassive`, `swapMs`, `swapUnbiased`, `swapGainMs` and `swapGainPercent` may be 0.
  *
  * @example
  * ```ts
@@ -44,6 +44,18 @@ export interface OverlayOptions {
   answerMs: number;
   /** Milliseconds between probes of bootstrap and known-good addresses by which islands merge again; a node acts on one with probability 3/n (ringpop's rule). Shorter merges islands sooner. Default 30_000, local 5_000. */
   probeMs: number;
+  /** Milliseconds between tries to swap an expensive link for a cheaper one (X-BOT), ±20 %, while the view is full; up to 8 times as long where nothing comes of them. Shorter gets near peers sooner, and measures (dials) more of them. 0: no swaps, which then nobody else can make through this node. Default 5_000, wan 10_000, local 0. */
+  swapMs: number;
+  /** Peers whose round trip is measured in such a try, where none is known that would be worth it. More find near peers sooner at a dial each. Default 2 (papers call it PSL). */
+  swapScan: number;
+  /** Links of a view that did not come by swaps and are never given up to one. More keep the overlay more random, which survives larger failures, and more expensive. Default 1 (papers call it UN). */
+  swapUnbiased: number;
+  /** Least gain, in ms of round trip over all links that change, for a swap. Lower optimises further and follows noise sooner. Default 2, wan 5. */
+  swapGainMs: number;
+  /** Least gain in percent of the links that go; the larger of the two counts. Default 10. */
+  swapGainPercent: number;
+  /** Milliseconds for all four parties to agree; the measurement at the fourth is part of it. Shorter frees who waits for a lost party sooner and refuses slow ones. Default 5_000, wan 8_000. */
+  swapWaitMs: number;
 }
 
 /**
@@ -120,6 +132,12 @@ const OVERLAY: OverlayOptions = {
   checkMs: 10_000,
   answerMs: 1_000,
   probeMs: 30_000,
+  swapMs: 5_000,
+  swapScan: 2,
+  swapUnbiased: 1,
+  swapGainMs: 2,
+  swapGainPercent: 10,
+  swapWaitMs: 5_000,
 };
 
 const TREE: TreeOptions = {
@@ -150,9 +168,13 @@ const TREE: TreeOptions = {
  */
 export function overlayDefaults(preset: Preset): OverlayOptions {
   if (preset === "local") {
-    return { ...OVERLAY, shuffleMs: 5_000, refillMs: 500, checkMs: 5_000, probeMs: 5_000 };
+    const quick = { shuffleMs: 5_000, refillMs: 500, checkMs: 5_000, probeMs: 5_000 };
+    return { ...OVERLAY, ...quick, swapMs: 0 };
   }
-  if (preset === "wan") return { ...OVERLAY, shuffleMs: 30_000, checkMs: 30_000, answerMs: 3_000 };
+  if (preset === "wan") {
+    const slow = { shuffleMs: 30_000, checkMs: 30_000, answerMs: 3_000 };
+    return { ...OVERLAY, ...slow, swapMs: 10_000, swapGainMs: 5, swapWaitMs: 8_000 };
+  }
   return { ...OVERLAY };
 }
 

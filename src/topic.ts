@@ -356,6 +356,10 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     this.#owner.emit({ type: "reject", topic: this.name, id, peer, reason });
   }
 
+  swapped(from: PeerId, to: PeerId, gainMs: number): void {
+    this.#owner.emit({ type: "swap", topic: this.name, from, to, gainMs });
+  }
+
   isolated(): void {
     this.#owner.emit({ type: "isolated", topic: this.name });
   }

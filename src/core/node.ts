@@ -155,7 +155,9 @@ export class Node {
     for (const topic of this.#byKey.values()) {
       if (topic.overlay.isActive(peer)) this.openTopic(topic, peer);
     }
-    for (const { topic, frame } of this.#outbox.take(peer)) this.#sendOn(topic, peer, frame);
+    for (const { topic, frame } of this.#outbox.take(peer)) {
+      if (frame.length > 0) this.#sendOn(topic, peer, frame);
+    }
   }
 
   /** Tells `peer` this node's record: where it can be dialled. */
@@ -177,7 +179,7 @@ export class Node {
 
   // --- sending, for the topics ---
 
-  /** Sends an overlay frame, dialling first where no link is up. */
+  /** Sends an overlay frame, dialling first where no link is up; an empty one asks for the link only. */
   sendOverlay(topic: TopicCore, peer: PeerId, frame: Uint8Array): void {
     if (this.connected(peer)) return this.#sendOn(topic, peer, frame);
     this.#outbox.add(peer, topic, frame);

@@ -16,6 +16,9 @@ import type { SignedRecord } from "../wire/record.ts";
 import { toHex } from "../wire/bytes.ts";
 import { decodeOverlay, encodeOverlay, type OverlayMessage } from "../wire/overlay_messages.ts";
 
+/** Waits for a dial in the place of a frame, where the connection is all that is wanted. */
+const NOTHING = new Uint8Array(0);
+
 /** What a topic is made of. */
 export interface TopicSettings {
   /** Its name, for people and the directory. */
@@ -34,6 +37,7 @@ export interface TopicHandlers {
   neighborDown(peer: PeerId, reason: DownReason): void;
   missed(id: string, why: "gone" | "no-answer" | "overflow"): void;
   rejected(id: string, via: PeerId, why: string): void;
+  swapped(from: PeerId, to: PeerId, gainMs: number): void;
   isolated(): void;
   rejoined(): void;
 }
@@ -155,6 +159,9 @@ class OverlayDoor extends Door implements OverlayPort {
   send(peer: PeerId, message: OverlayMessage): void {
     this.node.sendOverlay(this.topic, peer, encodeOverlay(message));
   }
+  connect(peer: PeerId): void {
+    if (!this.node.connected(peer)) this.node.sendOverlay(this.topic, peer, NOTHING);
+  }
   hold(peer: PeerId): void {
     this.node.host.hold(peer);
   }
@@ -169,6 +176,9 @@ class OverlayDoor extends Door implements OverlayPort {
   neighborDown(peer: PeerId, reason: DownReason): void {
     this.topic.tree.neighborDown(peer);
     this.topic.handlers.neighborDown(peer, reason);
+  }
+  swapped(from: PeerId, to: PeerId, gainMs: number): void {
+    this.topic.handlers.swapped(from, to, gainMs);
   }
   isolated(): void {
     this.topic.handlers.isolated();

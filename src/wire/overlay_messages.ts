@@ -7,11 +7,12 @@
  * @module
  */
 
-import { WireError } from "./bytes.ts";
+import type { PeerId } from "../core/host.ts";
+import { fromHex, toHex, WireError } from "./bytes.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { decodeRecord, type SignedRecord } from "./record.ts";
 
-/** One message of HyParView; names as in the paper. */
+/** One message of HyParView or X-BOT; names as in the papers. */
 export type OverlayMessage =
   /** A new member asks its contact to be taken in. */
   | { readonly type: "join"; readonly record: SignedRecord }
@@ -41,7 +42,41 @@ export type OverlayMessage =
   /** The sample that comes back. */
   | { readonly type: "shuffle-reply"; readonly entries: readonly SignedRecord[] }
   /** The periodic symmetry check: "you are in my active view". */
-  | { readonly type: "check" };
+  | { readonly type: "check" }
+  /** X-BOT, i to c: "be my neighbour instead of `old`". Costs are round trips in µs, old link's and new link's. */
+  | {
+    readonly type: "optimization";
+    readonly swap: number;
+    readonly old: SignedRecord;
+    readonly oldUs: number;
+    readonly newUs: number;
+  }
+  /** X-BOT, c to d: "be the neighbour of `old` instead of mine". Costs of both old links together, and of i to c. */
+  | {
+    readonly type: "replace";
+    readonly swap: number;
+    readonly initiator: PeerId;
+    readonly old: SignedRecord;
+    readonly oldUs: number;
+    readonly newUs: number;
+  }
+  /** X-BOT, d to o: "be my neighbour when `initiator` lets go of you". */
+  | { readonly type: "switch"; readonly swap: number; readonly initiator: PeerId }
+  /** X-BOT: the answer to the three above, and the end of a swap that was agreed to. */
+  | { readonly type: "swap-reply"; readonly swap: number; readonly answer: SwapAnswer }
+  /** X-BOT, i to o and c to d: ends the relation; the peer agreed on takes its place. */
+  | { readonly type: "disconnect-wait"; readonly swap: number }
+  /** X-BOT, i to c and o to d: "you are in my active view, as agreed". */
+  | { readonly type: "swapped"; readonly swap: number };
+
+/** How a party answers to a part in a swap. */
+export type SwapAnswer = (typeof SWAP_ANSWERS)[number];
+
+/** The answers by their number on the wire. "kept": d protects its link to c; "old-kept": o protects its link to i. */
+export const SWAP_ANSWERS = ["yes", "no", "busy", "kept", "old-kept"] as const;
+
+/** The largest cost on the wire, in µs. */
+export const MAX_COST_US = 2 ** 32 - 1;
 
 /** The messages by their number on the wire. */
 export const OVERLAY_TYPES = [
@@ -53,6 +88,12 @@ export const OVERLAY_TYPES = [
   "shuffle",
   "shuffle-reply",
   "check",
+  "optimization",
+  "replace",
+  "switch",
+  "swap-reply",
+  "disconnect-wait",
+  "swapped",
 ] as const;
 
 /** The largest time to live that a walk can have on the wire; receivers clamp it to their own options. */
@@ -80,6 +121,21 @@ function fieldsOf(message: OverlayMessage): unknown[] {
       return [encodeRecords(message.entries)];
     case "check":
       return [];
+    case "optimization": {
+      const { swap, old, oldUs, newUs } = message;
+      return [swap, old.encoded, oldUs, newUs];
+    }
+    case "replace": {
+      const { swap, initiator, old, oldUs, newUs } = message;
+      return [swap, fromHex(initiator), old.encoded, oldUs, newUs];
+    }
+    case "switch":
+      return [message.swap, fromHex(message.initiator)];
+    case "swap-reply":
+      return [message.swap, SWAP_ANSWERS.indexOf(message.answer)];
+    case "disconnect-wait":
+    case "swapped":
+      return [message.swap];
   }
 }
 
@@ -106,13 +162,26 @@ function toBoolean(value: unknown): boolean {
   return value;
 }
 
-function toTtl(value: unknown): number {
-  if (
-    typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > MAX_WALK_TTL
-  ) {
-    throw new WireError("bad ttl in overlay message");
+function toWhole(value: unknown, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most) {
+    throw new WireError("bad number in overlay message");
   }
   return value;
+}
+
+function toTtl(value: unknown): number {
+  return toWhole(value, MAX_WALK_TTL);
+}
+
+function toU32(value: unknown): number {
+  return toWhole(value, 2 ** 32 - 1);
+}
+
+function toPeer(value: unknown): PeerId {
+  if (!(value instanceof Uint8Array) || value.length !== 32) {
+    throw new WireError("bad peer in overlay message");
+  }
+  return toHex(value);
 }
 
 function expectFields(fields: readonly unknown[], count: number): void {
@@ -165,6 +234,51 @@ export function decodeOverlay(bytes: Uint8Array, shuffleEntries: number): Overla
     case "check":
       expectFields(fields, 0);
       return { type };
+    default:
+      return decodeSwap(type, fields);
+  }
+}
+
+/** The messages of X-BOT. */
+function decodeSwap(
+  type: (typeof OVERLAY_TYPES)[number] | undefined,
+  fields: readonly unknown[],
+): OverlayMessage {
+  const [, first, second, third, fourth, fifth] = fields;
+  switch (type) {
+    case "optimization":
+      expectFields(fields, 4);
+      return {
+        type,
+        swap: toU32(first),
+        old: toRecord(second),
+        oldUs: toU32(third),
+        newUs: toU32(fourth),
+      };
+    case "replace":
+      expectFields(fields, 5);
+      return {
+        type,
+        swap: toU32(first),
+        initiator: toPeer(second),
+        old: toRecord(third),
+        oldUs: toU32(fourth),
+        newUs: toU32(fifth),
+      };
+    case "switch":
+      expectFields(fields, 2);
+      return { type, swap: toU32(first), initiator: toPeer(second) };
+    case "swap-reply":
+      expectFields(fields, 2);
+      return {
+        type,
+        swap: toU32(first),
+        answer: SWAP_ANSWERS[toWhole(second, SWAP_ANSWERS.length - 1)]!,
+      };
+    case "disconnect-wait":
+    case "swapped":
+      expectFields(fields, 1);
+      return { type, swap: toU32(first) };
     default:
       throw new WireError("unknown overlay message");
   }

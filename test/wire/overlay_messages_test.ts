@@ -5,6 +5,7 @@ import {
   encodeOverlay,
   OVERLAY_TYPES,
   type OverlayMessage,
+  SWAP_ANSWERS,
 } from "../../src/wire/overlay_messages.ts";
 import { type SignedRecord, signRecord } from "../../src/wire/record.ts";
 import { encodeCbor } from "../../src/wire/cbor.ts";
@@ -21,6 +22,8 @@ const record: fc.Arbitrary<SignedRecord> = fc.record({
   )
 );
 const records = fc.array(record, { maxLength: 4 });
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const peer = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
 const ttl = fc.integer({ min: 0, max: 255 });
 
 const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
@@ -36,6 +39,28 @@ const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
   fc.record({ type: fc.constant("shuffle" as const), origin: record, ttl, entries: records }),
   fc.record({ type: fc.constant("shuffle-reply" as const), entries: records }),
   fc.constant({ type: "check" as const }),
+  fc.record({
+    type: fc.constant("optimization" as const),
+    swap: u32,
+    old: record,
+    oldUs: u32,
+    newUs: u32,
+  }),
+  fc.record({
+    type: fc.constant("replace" as const),
+    swap: u32,
+    initiator: peer,
+    old: record,
+    oldUs: u32,
+    newUs: u32,
+  }),
+  fc.record({ type: fc.constant("switch" as const), swap: u32, initiator: peer }),
+  fc.record({
+    type: fc.constant("swap-reply" as const),
+    swap: u32,
+    answer: fc.constantFrom(...SWAP_ANSWERS),
+  }),
+  fc.record({ type: fc.constantFrom("disconnect-wait" as const, "swapped" as const), swap: u32 }),
 );
 
 /** Decodes; true where it worked, false where a WireError came; anything else is thrown on. */
@@ -58,7 +83,7 @@ Deno.test("every overlay message comes back as it was", () => {
 });
 
 Deno.test("every type of overlay message has its own number", () => {
-  assertEquals(new Set(OVERLAY_TYPES).size, 8);
+  assertEquals(new Set(OVERLAY_TYPES).size, 14);
   assertEquals([...encodeOverlay({ type: "check" })], [0x81, 7]);
 });
 
@@ -100,7 +125,7 @@ Deno.test("a field of the wrong shape is refused", () => {
     {},
     [],
     ["join", good],
-    [8],
+    [14],
     [-1],
     [0.5],
     [0],
@@ -119,6 +144,17 @@ Deno.test("a field of the wrong shape is refused", () => {
     [6, "entries"],
     [6, [[good]]],
     [7, 0],
+    [8, 1, good, 2],
+    [8, -1, good, 2, 3],
+    [8, 1, good, 2 ** 32, 3],
+    [8, 1, good, 2, 0.5],
+    [9, 1, good.subarray(0, 31), good, 2, 3],
+    [9, 1, "peer", good, 2, 3],
+    [10, 1, good.subarray(0, 33)],
+    [11, 1, 5],
+    [11, 1, true],
+    [12],
+    [13, 2 ** 32],
   ];
   for (const value of bad) {
     assertThrows(() => decodeOverlay(encodeCbor(value), 16), WireError);

@@ -205,6 +205,20 @@ function overlay(): Vector[] {
     { type: "shuffle", origin: alice, ttl: 5, entries: [bob] },
     { type: "shuffle-reply", entries: [alice] },
     { type: "check" },
+    { type: "optimization", swap: 0xdecade, old: bob, oldUs: 150_000, newUs: 4_250 },
+    {
+      type: "replace",
+      swap: 0xdecade,
+      initiator: alice.id,
+      old: bob,
+      oldUs: 230_000,
+      newUs: 4_250,
+    },
+    { type: "switch", swap: 0xdecade, initiator: alice.id },
+    { type: "swap-reply", swap: 0xdecade, answer: "yes" },
+    { type: "swap-reply", swap: 0xdecade, answer: "old-kept" },
+    { type: "disconnect-wait", swap: 0xdecade },
+    { type: "swapped", swap: 0xdecade },
   ];
   return messages.map((message) => {
     const frame = join(topicHead(Frame.OVERLAY, ALIAS), encodeOverlay(message));

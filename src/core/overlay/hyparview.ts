@@ -21,13 +21,12 @@ import { ActiveView, PassiveView } from "./views.ts";
 import { type Request, Requests } from "./requests.ts";
 import { Census, Contacts, Cooldown } from "./contacts.ts";
 import { Refill } from "./refill.ts";
-import { FORGED_RECORD_POINTS, Shuffle } from "./shuffle.ts";
+import { isOwn, isSigned } from "./blame.ts";
+import { Shuffle } from "./shuffle.ts";
 import { Upkeep } from "./upkeep.ts";
 import { COOL_REFILLS, Eviction } from "./eviction.ts";
+import { Xbot } from "./xbot.ts";
 import { countOverlay, type OverlayCounters, type OverlayMetrics } from "./overlay_metrics.ts";
-
-/** Points of blame for a record that is not its sender's own. */
-const FOREIGN_RECORD_POINTS = 20;
 
 /** The membership of one node in one topic. */
 export class HyParView {
@@ -43,8 +42,8 @@ export class HyParView {
   readonly #shuffle: Shuffle;
   readonly #eviction: Eviction;
   readonly #upkeep: Upkeep;
+  readonly #xbot: Xbot;
   readonly #counters: OverlayCounters = countOverlay();
-  #reserved = 0;
   #left = false;
 
   /** Makes an overlay that does nothing before {@linkcode join}. */
@@ -99,6 +98,18 @@ export class HyParView {
         this.#refill.renew();
       },
     });
+    this.#xbot = new Xbot({
+      port,
+      options,
+      active,
+      passive,
+      counters: this.#counters,
+      free: () => this.#left ? 0 : this.#free(),
+      link: (peer) => this.#link(peer, port.recordOf(peer), true),
+      unlink: (peer, quiet) => this.#unlink(peer, quiet),
+      renew: () => this.#refill.renew(),
+      refuse: (peer) => this.#refuse(peer),
+    });
   }
 
   /** The active view; a new array after every change. */
@@ -125,6 +136,8 @@ export class HyParView {
       passive: this.#passive.records.length,
       openRequests: this.#requests.size,
       cooling: this.#cooldown.size + this.#eviction.size,
+      costs: this.#xbot.size,
+      meanCostMs: this.#xbot.meanCostMs,
     });
   }
 
@@ -134,6 +147,7 @@ export class HyParView {
     const others = contacts.filter((peer) => peer !== this.#port.self);
     this.#contacts.give(others);
     this.#upkeep.start();
+    this.#xbot.start();
     if (this.#active.size === 0 && this.#requests.waiting === 0 && others.length > 0) {
       this.#ask(others[Math.floor(this.#port.random() * others.length)]!, "join", true, false);
       this.#refill.arm();
@@ -145,6 +159,7 @@ export class HyParView {
     if (this.#left) return;
     this.#left = true;
     this.#upkeep.stop();
+    this.#xbot.stop();
     this.#refill.stop();
     const goodbye: OverlayMessage = { type: "disconnect", alive: false, candidates: [] };
     // Who has not answered yet may have taken this node in already.
@@ -183,6 +198,9 @@ export class HyParView {
       case "check":
         if (this.#active.has(from)) this.#active.heard(from);
         else if (!this.#requests.waits(from)) this.#upkeep.correct(from);
+        return;
+      default:
+        this.#xbot.receive(from, message);
     }
   }
 
@@ -191,6 +209,7 @@ export class HyParView {
     if (this.#left) return;
     this.#counters.unreachable++;
     const asked = this.#requests.take(peer) !== undefined;
+    this.#xbot.down(peer, undefined);
     // It cannot be dialled, but it has dialled this node meanwhile: the link over that connection stands.
     if (this.#port.connected(peer)) return asked ? this.#refill.more() : undefined;
     this.#passive.delete(peer);
@@ -204,6 +223,7 @@ export class HyParView {
     // Another connection to the same peer takes over: nothing ended.
     if (this.#left || reason === "superseded") return;
     const asked = this.#requests.take(peer);
+    this.#xbot.down(peer, reason);
     if (reason === "left" || (this.#passive.get(peer)?.addresses.length === 0)) {
       this.#passive.delete(peer);
     }
@@ -219,38 +239,16 @@ export class HyParView {
     if (!this.#left && this.#free() > this.#requests.waiting) this.#refill.renew();
   }
 
-  /** Keeps a slot free for a peer that a swap brings; false where there is none to keep. */
-  reserve(): boolean {
-    if (this.#left || this.#free() <= 0) return false;
-    this.#reserved++;
-    return true;
-  }
-
-  /** Gives a reserved slot back, filled by {@linkcode adopt} or not. */
-  unreserve(): void {
-    if (this.#reserved > 0) this.#reserved--;
-    if (!this.#left) this.#refill.arm();
-  }
-
-  /** Takes a peer in that has agreed by other messages than NEIGHBOR; false where no slot is free. */
-  adopt(peer: PeerId): boolean {
-    if (this.#left || this.#active.has(peer) || this.#free() <= 0) return false;
-    this.#link(peer, this.#port.recordOf(peer));
-    return true;
-  }
-
-  /** Ends a link that the other side ends too, without a DISCONNECT; `keep` reserves its slot. */
-  abandon(peer: PeerId, reason: DownReason, keep: boolean): void {
-    if (this.#left || !this.#active.has(peer)) return;
+  /** Ends a link that the other side ends too, without a DISCONNECT. */
+  abandon(peer: PeerId, reason: DownReason, quiet = false): void {
     this.#requests.void(peer);
-    if (keep) this.#reserved++;
-    this.#eviction.shelve(this.#active.remove(peer, reason, keep));
+    this.#eviction.shelve(this.#active.remove(peer, reason, quiet));
     this.#refill.arm();
   }
 
   /** Slots that are neither taken nor reserved. */
   #free(): number {
-    return this.#options.activeSize - this.#active.size - this.#reserved;
+    return this.#options.activeSize - this.#active.size - this.#xbot.reserved;
   }
 
   #ask(peer: PeerId, type: Request["type"], high: boolean, force: boolean): void {
@@ -269,13 +267,26 @@ export class HyParView {
     this.#refill.more();
   }
 
-  #link(peer: PeerId, record: SignedRecord | undefined): void {
+  #link(peer: PeerId, record: SignedRecord | undefined, swapped = false): void {
     this.#passive.delete(peer);
     this.#contacts.find(peer);
     const first = this.#active.size === 0;
-    this.#active.add(peer, record);
+    this.#active.add(peer, record, swapped);
+    if (!swapped) this.#xbot.renew();
     if (first) this.#refill.stop();
     this.#refill.arm();
+  }
+
+  /** Tells a peer, once it has taken this node in, that there is no room for it. */
+  #refuse(peer: PeerId): void {
+    this.#requests.void(peer);
+    this.#port.send(peer, { type: "disconnect", alive: true, candidates: [] });
+  }
+
+  /** Ends a link in a swap: nobody asks the peer back at once. */
+  #unlink(peer: PeerId, quiet: boolean): void {
+    this.#cooldown.add(peer, COOL_REFILLS * this.#options.refillMs);
+    this.abandon(peer, "swapped", quiet);
   }
 
   /** A neighbour is gone, and does not go to the passive view. */
@@ -283,21 +294,6 @@ export class HyParView {
     if (reason === "lost" || reason === "slow") this.#contacts.lose(peer);
     this.#active.remove(peer, reason);
     this.#refill.renew();
-  }
-
-  /** True where the record is its sender's own and signed; otherwise the sender is blamed. */
-  #isOwn(from: PeerId, record: SignedRecord): boolean {
-    if (record.id !== from) {
-      this.#port.misbehaved(from, FOREIGN_RECORD_POINTS, "record of somebody else");
-      return false;
-    }
-    return this.#isSigned(from, record);
-  }
-
-  #isSigned(from: PeerId, record: SignedRecord): boolean {
-    if (this.#port.accept(record)) return true;
-    this.#port.misbehaved(from, FORGED_RECORD_POINTS, "forged record");
-    return false;
   }
 
   #answer(to: PeerId, accepted: boolean): void {
@@ -309,7 +305,7 @@ export class HyParView {
   }
 
   #onJoin(from: PeerId, record: SignedRecord): void {
-    if (!this.#isOwn(from, record)) return;
+    if (!isOwn(this.#port, from, record)) return;
     this.#counters.joins++;
     if (this.#active.has(from)) return this.#answer(from, true);
     const accepted = this.#eviction.makeRoom(from, record);
@@ -327,7 +323,7 @@ export class HyParView {
   #onForwardJoin(from: PeerId, record: SignedRecord, ttl: number): void {
     if (!this.#active.has(from)) return;
     this.#active.heard(from);
-    if (!this.#isSigned(from, record)) return;
+    if (!isSigned(this.#port, from, record)) return;
     if (record.id === from) return;
     if (record.addresses.length === 0 && !this.#port.connected(record.id)) return;
     this.#counters.forwardJoins++;
@@ -346,7 +342,7 @@ export class HyParView {
   }
 
   #onNeighbor(from: PeerId, record: SignedRecord, high: boolean): void {
-    if (!this.#isOwn(from, record)) return;
+    if (!isOwn(this.#port, from, record)) return;
     const known = this.#active.has(from);
     const accepted = known ||
       (high ? this.#eviction.makeRoom(from, record) : this.#free() > 0);
@@ -372,7 +368,7 @@ export class HyParView {
       const record = this.#port.recordOf(from);
       const room = request.force ? this.#eviction.makeRoom(from, record) : this.#free() > 0;
       if (room) this.#link(from, record);
-      else this.#port.send(from, { type: "disconnect", alive: true, candidates: [] });
+      else this.#refuse(from);
       // The walks of a JOIN bring more links in a moment; asking around now would be one too many.
       if (request.type === "join" && room) return;
     }

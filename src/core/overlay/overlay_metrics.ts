@@ -49,6 +49,12 @@ export interface OverlayCounters {
   halfLinks: number;
   /** Probes for other islands sent. */
   probes: number;
+  /** Swaps of a neighbour for a nearer peer (X-BOT) that this node began. */
+  swapsTried: number;
+  /** Of these, carried out. */
+  swapsDone: number;
+  /** Of these, refused, given up or not answered in time; the rest is under way. */
+  swapsFailed: number;
 }
 
 /**
@@ -76,6 +82,10 @@ export interface OverlayMetrics extends Readonly<OverlayCounters> {
   readonly openRequests: number;
   /** Peers that are left alone for a while. */
   readonly cooling: number;
+  /** Peers whose link cost is remembered, and those that no swap is tried with for a while. */
+  readonly costs: number;
+  /** Mean round trip in ms of the active view's links, as far as measured; 0 before. */
+  readonly meanCostMs: number;
 }
 
 /** Counters at zero. */
@@ -96,5 +106,8 @@ export function countOverlay(): OverlayCounters {
     corrections: 0,
     halfLinks: 0,
     probes: 0,
+    swapsTried: 0,
+    swapsDone: 0,
+    swapsFailed: 0,
   };
 }

@@ -29,6 +29,8 @@ export interface OverlayPort extends Clock {
    * `HyParView.unreachable(peer)` is called later, never inside this call.
    */
   send(peer: PeerId, message: OverlayMessage): void;
+  /** Dials `peer` where no connection is up, to measure it; failure is told as by {@linkcode send}. */
+  connect(peer: PeerId): void;
   /** Keeps the connection to a peer open until {@linkcode release}; called once per peer in the active view. */
   hold(peer: PeerId): void;
   /** See {@linkcode hold}. */
@@ -37,6 +39,8 @@ export interface OverlayPort extends Clock {
   neighborUp(peer: PeerId): void;
   /** A peer left the active view. */
   neighborDown(peer: PeerId, reason: DownReason): void;
+  /** A swap put `to` in the place of `from`, `gainMs` of round trip nearer. */
+  swapped(from: PeerId, to: PeerId, gainMs: number): void;
   /** The last neighbour is gone and the topic is not being left. */
   isolated(): void;
   /** The first neighbour after {@linkcode isolated}. */

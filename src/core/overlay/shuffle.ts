@@ -10,12 +10,10 @@ import type { Limits } from "../../limits.ts";
 import type { SignedRecord } from "../../wire/record.ts";
 import type { OverlayMessage } from "../../wire/overlay_messages.ts";
 import type { OverlayPort } from "./port.ts";
+import { FORGED_RECORD_POINTS } from "./blame.ts";
 import type { ActiveView, PassiveView } from "./views.ts";
 import { sample } from "./views.ts";
 import type { Census } from "./contacts.ts";
-
-/** Points of blame for a record whose signature does not hold. */
-export const FORGED_RECORD_POINTS = 20;
 
 /** What a shuffle works with. */
 export interface ShuffleParts {

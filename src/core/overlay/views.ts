@@ -27,6 +27,8 @@ interface Neighbor {
   readonly id: PeerId;
   record: SignedRecord | undefined;
   heardAt: number;
+  /** The link came by a swap. */
+  readonly swapped: boolean;
 }
 
 /** The active view: tells the port of every coming and going, of isolation and its end. */
@@ -61,9 +63,14 @@ export class ActiveView {
     return this.#ids.includes(peer);
   }
 
-  /** Adds a peer that is no member. */
-  add(peer: PeerId, record: SignedRecord | undefined): void {
-    this.#neighbors.push({ id: peer, record, heardAt: this.#port.now() });
+  /** Members whose links did not come by a swap. */
+  get unswapped(): PeerId[] {
+    return this.#neighbors.filter(({ swapped }) => !swapped).map(({ id }) => id);
+  }
+
+  /** Adds a peer that is no member; `swapped` where a swap brings it. */
+  add(peer: PeerId, record: SignedRecord | undefined, swapped = false): void {
+    this.#neighbors.push({ id: peer, record, heardAt: this.#port.now(), swapped });
     this.#ids = [...this.#ids, peer];
     const rejoined = this.#isolated;
     this.#isolated = false;

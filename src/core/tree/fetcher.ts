@@ -70,13 +70,14 @@ export class Fetcher {
 
   /** An IHAVE came. */
   ihave(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
-    const { limits, counters, log, links, options } = this.#context;
+    const { limits, counters, log, links, options, port } = this.#context;
     const count = readIhave(at, end, limits.idsPerFrame);
+    const most = 2 * options.ihaveMs + Math.max(options.ihaveMs, port.rtt(link.peer) ?? 0);
     const taken = link.ihaves.take(count, now);
     counters.ihaveReceived += taken;
     for (let i = 0; i < taken; i++, at += ANNOUNCEMENT_BYTES) {
       // The age is a claim: an honest one is hardly above the time for which announcements are gathered.
-      const learned = now - Math.min(announcedAge(bytes, at), 2 * options.ihaveMs);
+      const learned = now - Math.min(announcedAge(bytes, at), most);
       const entry = log.find(bytes, at);
       if (entry < 0) {
         this.#announce(link, bytes, at, announcedTree(bytes, at), learned, false, now);

@@ -1,6 +1,9 @@
 /**
  * Lazy push: announcements (IHAVE), gathered per link and sent together.
  *
+ * Of the two ends of a lazy link one is enough to announce a message: the other one then knows that it is there. Which one goes first
+ * follows from the id, by turns; the other end waits a round trip longer, and announces what it still has not heard of from the first.
+ *
  * @module
  */
 
@@ -59,11 +62,17 @@ export class LazyPush {
   #flush(link: Link, now: number): boolean {
     const { log, limits, port, counters } = this.#context;
     const { announcements } = link;
+    const { ihaveMs } = this.#context.options;
+    const patience = ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
+    const side = port.self < link.peer ? 0 : 1, later: number[] = [];
     let kept = 0;
     for (const entry of announcements) {
       // By now the neighbour may have announced or sent it: then it need not hear of it.
       if (!log.holds(entry) || log.has(entry, link.bit)) continue;
-      if (log.state(entry) === Seen.DELIVERED) announcements[kept++] = entry;
+      if (log.state(entry) !== Seen.DELIVERED) continue;
+      const first = (log.idHead(entry) & 1) === side;
+      if (first || now - log.at(entry) >= patience) announcements[kept++] = entry;
+      else later.push(entry);
     }
     let done = 0;
     while (done < kept) {
@@ -86,6 +95,7 @@ export class LazyPush {
     if (done > 0) announcements.copyWithin(0, done, kept);
     if (kept === done && announcements.length > 256) link.announcements = [];
     else announcements.length = kept - done;
-    return kept === done;
+    for (const entry of later) link.announcements.push(entry);
+    return link.announcements.length === 0;
   }
 }

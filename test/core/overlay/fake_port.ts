@@ -133,6 +133,8 @@ export interface WorldOptions {
   readonly delay?: (random: () => number) => number;
   /** What the directory of every node knows. */
   readonly members?: (self: PeerId, most: number) => PeerId[];
+  /** Round trips as nodes measure them over a connection, by the nodes' numbers. Default: never measured. */
+  readonly cost?: (a: number, b: number) => number;
 }
 
 /** All nodes and the links between them. */
@@ -142,6 +144,7 @@ export class World {
   readonly nodes = new Map<PeerId, FakePort>();
   readonly overlay: OverlayOptions;
   readonly members: (self: PeerId, most: number) => PeerId[];
+  cost: ((a: number, b: number) => number) | undefined;
   messages = 0;
   /** Messages by type. */
   readonly sent: Record<string, number> = {};
@@ -155,6 +158,7 @@ export class World {
     this.overlay = { ...overlayDefaults("lan"), ...options.overlay };
     this.#delay = options.delay ?? ((random) => 1 + 4 * random());
     this.members = options.members ?? (() => []);
+    this.cost = options.cost;
   }
 
   /** Adds node `n`. */
@@ -206,23 +210,29 @@ export class World {
     }
   }
 
+  /** The connection between two nodes, dialled where there is none; undefined where that fails. */
+  connect(from: FakePort, to: PeerId, delay = this.#delay(this.random)): Connection | undefined {
+    const known = this.connection(from.self, to);
+    if (known !== undefined) return known;
+    const node = this.nodes.get(to);
+    if (node === undefined || !node.alive || node.dialOnly || this.cut(from.self, to)) {
+      this.queue.after(2 * delay, () => {
+        if (from.alive) from.overlay.unreachable(to);
+      });
+      return undefined;
+    }
+    const connection: Connection = { open: true, arrival: [0, 0] };
+    this.#connections.set(from.self < to ? from.self + to : to + from.self, connection);
+    return connection;
+  }
+
   /** Brings a message over, dialling first where need be. */
   send(from: FakePort, to: PeerId, message: OverlayMessage): void {
     this.messages++;
     this.sent[message.type] = (this.sent[message.type] ?? 0) + 1;
-    let connection = this.connection(from.self, to);
     const delay = this.#delay(this.random);
-    if (connection === undefined) {
-      const node = this.nodes.get(to);
-      if (node === undefined || !node.alive || node.dialOnly || this.cut(from.self, to)) {
-        this.queue.after(2 * delay, () => {
-          if (from.alive) from.overlay.unreachable(to);
-        });
-        return;
-      }
-      connection = { open: true, arrival: [0, 0] };
-      this.#connections.set(from.self < to ? from.self + to : to + from.self, connection);
-    }
+    const connection = this.connect(from, to, delay);
+    if (connection === undefined) return;
     const way = from.self < to ? 0 : 1;
     const at = Math.max(connection.arrival[way], this.queue.now + delay);
     connection.arrival[way] = at;
@@ -293,8 +303,20 @@ export class FakePort implements OverlayPort {
   }
   /** Peers that count as connected without a connection. */
   readonly fakeConnected = new Set<PeerId>();
-  rtt(): number | undefined {
-    return undefined;
+  rtt(peer: PeerId): number | undefined {
+    if (!this.connected(peer)) return undefined;
+    return this.#world.cost?.(parseInt(this.self, 16), parseInt(peer, 16));
+  }
+  connect(peer: PeerId): void {
+    if (this.wired) this.#world.connect(this, peer);
+    else this.dialed.push(peer);
+  }
+  /** Peers that were to be dialled while not wired. */
+  readonly dialed: PeerId[] = [];
+  /** Swaps told: from, to, gain. */
+  readonly swaps: [PeerId, PeerId, number][] = [];
+  swapped(from: PeerId, to: PeerId, gainMs: number): void {
+    this.swaps.push([from, to, gainMs]);
   }
   send(peer: PeerId, message: OverlayMessage): void {
     if (!this.wired) this.sentTo.push([peer, message]);

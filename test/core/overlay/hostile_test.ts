@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { OverlayMessage } from "../../../src/wire/overlay_messages.ts";
+import { type OverlayMessage, SWAP_ANSWERS } from "../../../src/wire/overlay_messages.ts";
 import { type FakePort, peerId, recordFor, World } from "./fake_port.ts";
 
 /** A node with five neighbours, and whose messages go nowhere. */
@@ -27,6 +27,11 @@ Deno.test("messages of a stranger change nothing", () => {
     { type: "shuffle-reply", entries: [record] },
     { type: "neighbor-reply", accepted: true, candidates: [record] },
     { type: "neighbor-reply", accepted: false, candidates: [record] },
+    { type: "replace", swap: 7, initiator: peerId(9), old: record, oldUs: 2 ** 32 - 1, newUs: 0 },
+    { type: "switch", swap: 7, initiator: peerId(9) },
+    { type: "swap-reply", swap: 7, answer: "yes" },
+    { type: "disconnect-wait", swap: 7 },
+    { type: "swapped", swap: 7 },
   ];
   for (const message of messages) port.overlay.receive(stranger, message);
   assertEquals(port.overlay.active, [1, 2, 3, 4, 5].map(peerId));
@@ -82,6 +87,8 @@ Deno.test("any sequence of messages from anybody keeps every bound", () => {
     .map(([id, seq, address]) => recordFor(id, seq, address === "" ? [] : [address]));
   const list = fc.array(record, { maxLength: 40 });
   const ttl = fc.integer({ min: 0, max: 255 });
+  const swap = fc.integer({ min: 0, max: 1 });
+  const oldUs = fc.constantFrom(0, 100_000, 2 ** 32 - 1), newUs = fc.constantFrom(0, 50_000);
   const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
     fc.record({ type: fc.constant("join" as const), record }),
     fc.record({ type: fc.constant("forward-join" as const), record, ttl }),
@@ -95,11 +102,27 @@ Deno.test("any sequence of messages from anybody keeps every bound", () => {
     fc.record({ type: fc.constant("shuffle" as const), origin: record, ttl, entries: list }),
     fc.record({ type: fc.constant("shuffle-reply" as const), entries: list }),
     fc.constant({ type: "check" as const }),
+    fc.record({ type: fc.constant("optimization" as const), swap, old: record, oldUs, newUs }),
+    fc.record({
+      type: fc.constant("replace" as const),
+      swap,
+      initiator: peer,
+      old: record,
+      oldUs,
+      newUs,
+    }),
+    fc.record({ type: fc.constant("switch" as const), swap, initiator: peer }),
+    fc.record({
+      type: fc.constant("swap-reply" as const),
+      swap,
+      answer: fc.constantFrom(...SWAP_ANSWERS),
+    }),
+    fc.record({ type: fc.constantFrom("disconnect-wait" as const, "swapped" as const), swap }),
   );
   const step = fc.tuple(peer, message, fc.boolean(), fc.nat(2_000), fc.boolean());
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.nat(), (steps, seed) => {
-      const world = new World({ seed });
+      const world = new World({ seed, cost: (a, b) => 10 * ((a + b) % 30) });
       const port = world.add(0);
       port.wired = false;
       port.overlay.join([peerId(1)]);
@@ -115,7 +138,18 @@ Deno.test("any sequence of messages from anybody keeps every bound", () => {
         assert(active <= 5 && passive <= 30 && openRequests <= 20 && cooling <= 40);
         const known = [...port.overlay.active, ...port.overlay.passive, port.self];
         assertEquals(new Set(known).size, known.length);
-        assert(port.timers.size <= 5, `${port.timers.size} timers`);
+        assert(port.timers.size <= 8, `${port.timers.size} timers`);
+      }
+      // No slot is kept for a swap for ever: low priority finds room wherever there is any.
+      world.queue.run(1_000_000);
+      for (let n = 100; port.overlay.active.length < 5; n++) {
+        const { length } = port.overlay.active;
+        port.overlay.receive(peerId(n), {
+          type: "neighbor",
+          record: recordFor(peerId(n)),
+          high: false,
+        });
+        assertEquals(port.overlay.active.length, length + 1);
       }
       assertEquals([...port.up].sort(), port.overlay.active.toSorted());
       assertEquals([...port.held].sort(), port.overlay.active.toSorted());

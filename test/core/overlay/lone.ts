@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OverlayMessage } from "../../../src/wire/overlay_messages.ts";
+import type { OverlayMessage, SwapAnswer } from "../../../src/wire/overlay_messages.ts";
 import type { OverlayOptions } from "../../../src/options.ts";
 import { type FakePort, peerId, recordFor, World } from "./fake_port.ts";
 
@@ -51,6 +51,15 @@ export class Lone {
     for (const n of peers) {
       this.receive(from, { type: "forward-join", record: recordFor(peerId(n)), ttl: 3 });
     }
+  }
+
+  /** Peer `n` says something of X-BOT's. */
+  swap(n: number, type: "disconnect-wait" | "swapped", swap = 7): void {
+    this.receive(n, { type, swap });
+  }
+
+  answer(n: number, answer: SwapAnswer, swap = 7): void {
+    this.receive(n, { type: "swap-reply", swap, answer });
   }
 
   /** What was sent since the last look, of one type. */

@@ -69,30 +69,46 @@ Deno.test("two overlays agree whatever is said between them, as slow as it may b
   );
 });
 
-Deno.test("many overlays in a hurry, with views too small, agree in the end", () => {
-  for (let seed = 1; seed <= 100; seed++) {
-    const world = new World({
-      seed,
-      overlay: { ...NO_CHECKS, activeSize: 3, passiveSize: 8 },
-      // Some answers come after their deadline.
-      delay: (random) => random() < 0.1 ? 1_500 * random() : 30 * random(),
-    });
-    for (let n = 0; n < 25; n++) {
-      world.add(n).overlay.join([peerId(n === 0 ? 1 : n - 1), peerId(0)]);
-    }
-    for (let i = 0; i < 10; i++) {
-      world.queue.run(400);
+/** A round trip for each pair, as if drawn at random. */
+function anyCost(a: number, b: number): number {
+  return 1 + (Math.imul(Math.min(a, b) * 1_000 + Math.max(a, b), 0x9e3779b1) >>> 0) % 400;
+}
+/** Swaps as fast as they go, which time out now and then. */
+const SWAPS: Partial<OverlayOptions> = { swapMs: 150, swapWaitMs: 1_500 };
+
+for (const swaps of [{}, SWAPS]) {
+  const how = swaps === SWAPS ? ", swapping links" : "";
+  Deno.test(`many overlays in a hurry, with views too small, agree in the end${how}`, () => {
+    let done = 0;
+    for (let seed = 1; seed <= (swaps === SWAPS ? 20 : 100); seed++) {
+      const world = new World({
+        seed,
+        cost: anyCost,
+        overlay: { ...NO_CHECKS, swapMs: 0, ...swaps, activeSize: 3, passiveSize: 8 },
+        // Some answers come after their deadline.
+        delay: (random) => random() < 0.1 ? 1_500 * random() : 30 * random(),
+      });
+      for (let n = 0; n < 25; n++) {
+        world.add(n).overlay.join([peerId(n === 0 ? 1 : n - 1), peerId(0)]);
+      }
+      for (let i = 0; i < 10; i++) {
+        world.queue.run(400);
+        assertBounds(world);
+        const node = world.alive()[Math.floor(world.random() * 25)]!;
+        const peer = node.overlay.active[0];
+        if (peer !== undefined) world.breakLink(node.self, peer);
+      }
+      settle(world);
+      // A swap may be under way at any moment.
+      for (let i = 0; i < 400 && halfLinks(world.alive()).length > 0; i++) world.queue.run(50);
       assertBounds(world);
-      const node = world.alive()[Math.floor(world.random() * 25)]!;
-      const peer = node.overlay.active[0];
-      if (peer !== undefined) world.breakLink(node.self, peer);
+      assertEquals(halfLinks(world.alive()), [], `seed ${seed}`);
+      assertEquals(largestPart(world.alive()), 25, `seed ${seed}`);
+      for (const node of world.alive()) done += node.swaps.length;
     }
-    settle(world);
-    assertBounds(world);
-    assertEquals(halfLinks(world.alive()), [], `seed ${seed}`);
-    assertEquals(largestPart(world.alive()), 25, `seed ${seed}`);
-  }
-});
+    assert(swaps === SWAPS ? done > 150 : done === 0, `${done} swaps`);
+  });
+}
 
 /** Drops, silently, what one node thinks of a link, as a restart or a lost message would. */
 function forget(world: World, node: FakePort): void {
@@ -111,46 +127,50 @@ Deno.test("the symmetry check repairs links that only one end has", () => {
   assert(world.alive().some((node) => node.overlay.metrics().corrections > 0));
 });
 
-Deno.test("joins, leaves, crashes and delays of any kind end in one symmetric overlay", () => {
-  const step = fc.record({
-    what: fc.constantFrom("join", "join", "join", "leave", "crash", "break"),
-    pick: fc.nat(),
-    ms: fc.integer({ min: 0, max: 2_000 }),
-  });
-  fc.assert(
-    fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), fc.nat(), (steps, seed) => {
-      const world = new World({
-        seed,
-        overlay: { activeSize: 4, passiveSize: 12 },
-        delay: (random) => random() < 0.05 ? 2_000 * random() : 40 * random(),
-      });
-      // The contact of everybody: it stays.
-      world.add(0).overlay.join([]);
-      let next = 1;
-      for (const { what, pick, ms } of steps) {
-        const others = world.alive().slice(1);
-        const node = others[pick % Math.max(1, others.length)];
-        if (what === "join") world.add(next++).overlay.join([peerId(0)]);
-        else if (node === undefined) continue;
-        else if (what === "crash") world.crash(node);
-        else if (what === "leave") {
-          node.overlay.leave();
-          assertEquals(node.timers.size, 0);
-          world.queue.run(2_500);
-          world.crash(node);
-        } else if (node.overlay.active.length > 0) {
-          world.breakLink(node.self, node.overlay.active[0]!);
+for (const swaps of [{}, SWAPS]) {
+  const how = swaps === SWAPS ? " that swaps links" : "";
+  Deno.test(`joins, leaves, crashes and delays of any kind end in one symmetric overlay${how}`, () => {
+    const step = fc.record({
+      what: fc.constantFrom("join", "join", "join", "leave", "crash", "break"),
+      pick: fc.nat(),
+      ms: fc.integer({ min: 0, max: 2_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), fc.nat(), (steps, seed) => {
+        const world = new World({
+          seed,
+          cost: anyCost,
+          overlay: { activeSize: 4, passiveSize: 12, ...swaps },
+          delay: (random) => random() < 0.05 ? 2_000 * random() : 40 * random(),
+        });
+        // The contact of everybody: it stays.
+        world.add(0).overlay.join([]);
+        let next = 1;
+        for (const { what, pick, ms } of steps) {
+          const others = world.alive().slice(1);
+          const node = others[pick % Math.max(1, others.length)];
+          if (what === "join") world.add(next++).overlay.join([peerId(0)]);
+          else if (node === undefined) continue;
+          else if (what === "crash") world.crash(node);
+          else if (what === "leave") {
+            node.overlay.leave();
+            assertEquals(node.timers.size, 0);
+            world.queue.run(2_500);
+            world.crash(node);
+          } else if (node.overlay.active.length > 0) {
+            world.breakLink(node.self, node.overlay.active[0]!);
+          }
+          world.queue.run(ms);
+          assertBounds(world);
         }
-        world.queue.run(ms);
+        world.queue.run(swaps === SWAPS ? 60_000 : 120_000);
+        // Probes go on for ever and may have a link half made at any moment.
+        for (let i = 0; i < 20 && halfLinks(world.alive()).length > 0; i++) world.queue.run(500);
         assertBounds(world);
-      }
-      world.queue.run(120_000);
-      // Probes go on for ever and may have a link half made at any moment.
-      for (let i = 0; i < 20 && halfLinks(world.alive()).length > 0; i++) world.queue.run(500);
-      assertBounds(world);
-      assertEquals(halfLinks(world.alive()), []);
-      assertEquals(largestPart(world.alive()), world.alive().length);
-    }),
-    { numRuns: 300 },
-  );
-});
+        assertEquals(halfLinks(world.alive()), []);
+        assertEquals(largestPart(world.alive()), world.alive().length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+}

@@ -172,19 +172,3 @@ Deno.test("leaving says goodbye to every neighbour, stops every timer and ends e
   lone.view.candidatesChanged();
   assertEquals([lone.port.sentTo.length, lone.port.timers.size], [0, 0]);
 });
-
-Deno.test("a slot that a swap reserves is not filled, and is given back", () => {
-  const lone = full();
-  lone.reserve(1, 11);
-  lone.port.sentTo.length = 0;
-  lone.view.abandon(peerId(5), "swapped", true);
-  lone.neighbor(6, false);
-  assertEquals(lone.active(), [1, 2, 3, 4]);
-  lone.world.queue.run(5_000);
-  assertEquals(lone.take("neighbor"), []);
-  assertEquals(lone.view.adopt(peerId(8)), false);
-  assertEquals(lone.view.reserve(), false);
-  lone.view.unreserve();
-  assertEquals(lone.view.adopt(peerId(8)), true);
-  assertEquals(lone.active(), [1, 2, 3, 4, 8]);
-});

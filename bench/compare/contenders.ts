@@ -1,0 +1,102 @@
+/**
+ * Who takes part in `bench:compare`, and how a run of each is started.
+ *
+ * @module
+ */
+
+import type { WorkloadResult } from "../workload.ts";
+import { type Load, NODES } from "./loads.ts";
+
+/** One contender. */
+export interface Contender {
+  readonly name: string;
+  /** Whether it is given few messages, being slow. */
+  readonly slow: boolean;
+  /** Builds or fetches what it needs; what is missing, in words, where it cannot take part. */
+  prepare(): Promise<string | undefined>;
+  /** Whether a workload makes sense for it. */
+  loads(load: Load): boolean;
+  /** Program and fixed arguments. */
+  command(): string[];
+}
+
+/** What one run printed. */
+export type RunResult = WorkloadResult & { rssMb: number };
+
+const folder = new URL("../", import.meta.url);
+/** How long one run may take. */
+const RUN_MS = 180_000;
+
+/** All contenders. */
+export function contenders(): Contender[] {
+  const unsigned = ({ sign }: Load) => sign === 0;
+  return [
+    script("ours", "cluster.ts", () => true),
+    script("limit", "limit.ts", unsigned),
+    script("flooding", "flood.ts", unsigned),
+    gossipsub(),
+  ];
+}
+
+function script(name: string, file: string, loads: (load: Load) => boolean): Contender {
+  const path = new URL(file, folder).pathname;
+  const command = () => [Deno.execPath(), "run", "--quiet", "-A", path, "--json"];
+  return { name, slow: false, prepare: () => Promise.resolve(undefined), loads, command };
+}
+
+function gossipsub(): Contender {
+  const at = (file: string) => new URL(`peers/gossipsub/${file}`, folder).pathname;
+  const config = ["--config", at("deno.json"), "--frozen"];
+  return {
+    name: "gossipsub",
+    slow: true,
+    loads: () => true,
+    command: () => [Deno.execPath(), "run", "--quiet", "-A", ...config, at("main.ts"), "--json"],
+    async prepare() {
+      const { code, stderr } = await run([Deno.execPath(), "cache", ...config, at("main.ts")]);
+      return code === 0 ? undefined : `its packages cannot be had: ${lastLine(stderr)}`;
+    },
+  };
+}
+
+/** Runs a contender once; throws where it gives no result. */
+export async function runOnce(
+  contender: Contender,
+  load: Load,
+  quick: boolean,
+): Promise<RunResult> {
+  const { size, sign, senders, rate } = load;
+  const full = contender.slow ? load.slowCount : load.count;
+  const count = quick ? Math.ceil(full / 5) : full;
+  const options = { nodes: NODES, size, sign, senders, count, window: 64 };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  if (rate !== undefined) args.push("--mode", "paced", "--rate", String(rate));
+  const { stdout, stderr } = await run([...contender.command(), ...args]);
+  const line = lastLine(stdout);
+  try {
+    return JSON.parse(line) as RunResult;
+  } catch {
+    throw new Error(`${contender.name}, ${load.name}: no result; ${lastLine(stderr) || line}`);
+  }
+}
+
+/** Runs a program to its end, or to its time limit. */
+export async function run(
+  command: readonly string[],
+  options: { cwd?: URL; ms?: number } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(command[0]!, {
+    args: command.slice(1),
+    ...(options.cwd && { cwd: options.cwd }),
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(options.ms ?? RUN_MS),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** The last line that is not empty. */
+export function lastLine(text: string): string {
+  return text.trimEnd().split("\n").at(-1) ?? "";
+}
