@@ -157,6 +157,11 @@ export class SimFabric {
     this.#world.traceFault("slow", [node]);
   }
 
+  /** The round trip between two nodes as a ping would measure it now, without jitter. */
+  rtt(a: PeerId, b: PeerId): number {
+    return this.#world.rtt(this.#node(a), this.#node(b));
+  }
+
   /** The running node at an address, with or without "id@" before it. */
   resolve(address: string): PeerId | undefined {
     const node = this.#world.places.get(address.slice(address.indexOf("@") + 1));

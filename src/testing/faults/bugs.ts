@@ -126,11 +126,6 @@ export const BUGS: readonly Bug[] = [
     put: () => deaf(Frame.GRAFT),
   },
   {
-    name: "never hears PRUNE",
-    what: "PRUNE frames are not read: the tree stays a mesh",
-    put: () => deaf(Frame.PRUNE),
-  },
-  {
     name: "never hears IHAVE",
     what: "announcements are not read: only the comparisons mend the tree",
     put: () => deaf(Frame.IHAVE),
@@ -277,8 +272,8 @@ function relayAtOnce(): () => void {
       MessageLog.prototype,
       "add",
       (add) =>
-        function (this: MessageLog, bytes, at, state, via, hops, now) {
-          const entry = add.call(this, bytes, at, state, via, hops, now);
+        function (this: MessageLog, bytes, at, state, ...rest) {
+          const entry = add.call(this, bytes, at, state, ...rest);
           if (state === Seen.VALIDATING) relay?.(entry);
           return entry;
         },
