@@ -17,6 +17,8 @@ import { Eviction } from "../../core/overlay/eviction.ts";
 import { HyParView } from "../../core/overlay/hyparview.ts";
 import { Requests } from "../../core/overlay/requests.ts";
 import { ActiveView } from "../../core/overlay/views.ts";
+import { FlightSlot } from "../../core/overlay/xbot_flight.ts";
+import { XbotRoles } from "../../core/overlay/xbot_roles.ts";
 import { PeerSession } from "../../core/sessions.ts";
 import { DirectoryTopic } from "../../directory_topic.ts";
 import { NodeHost } from "../../node_host.ts";
@@ -234,6 +236,16 @@ export const BUGS: readonly Bug[] = [
       ),
   },
   {
+    name: "swaps at any price",
+    what: "a swap of links (X-BOT) needs no gain",
+    put: () => replace(XbotRoles.prototype, "worth", () => () => -1_000_000),
+  },
+  {
+    name: "keeps reserved slots",
+    what: "a slot that was kept free for a swap is never given back",
+    put: keepReserved,
+  },
+  {
     name: "overtakes on one link",
     what: "the simulated network does not keep the order of frames on a link",
     put: overtake,
@@ -296,6 +308,20 @@ function reuseBodies(): () => void {
         return kept;
       },
   );
+}
+
+function keepReserved(): () => void {
+  const { prototype } = FlightSlot;
+  const original = Object.getOwnPropertyDescriptor(prototype, "reserved")!;
+  const kept = new WeakSet<FlightSlot>();
+  Object.defineProperty(prototype, "reserved", {
+    ...original,
+    get(this: FlightSlot): number {
+      if (original.get!.call(this) === 1) kept.add(this);
+      return kept.has(this) ? 1 : 0;
+    },
+  });
+  return () => void Object.defineProperty(prototype, "reserved", original);
 }
 
 function overtake(): () => void {
