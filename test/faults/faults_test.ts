@@ -5,7 +5,7 @@ import { searchFaults } from "../../src/testing/faults/search.ts";
 import { Rng } from "../../src/testing/rng.ts";
 
 /** A few seeds for every run of the tests; `deno task sim:faults --seeds 1000` searches more. */
-const SEEDS = 12;
+const SEEDS = 8;
 
 Deno.test(`clusters converge after random faults, ${SEEDS} seeds`, async () => {
   let delivered = 0, faults = 0;
