@@ -5,7 +5,7 @@
  */
 
 import type { Host, PeerId } from "./host.ts";
-import { type SignedRecord, verifyRecord } from "../wire/record.ts";
+import { sameBytes, type SignedRecord, verifyRecord } from "../wire/record.ts";
 
 /** A bounded map from peer to record; the longest unused is forgotten first. */
 export class AddressBook {
@@ -47,8 +47,4 @@ export class AddressBook {
     }
     return true;
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -140,6 +140,16 @@ export class SimFabric {
     node.crash();
   }
 
+  /** Breaks the connection between two nodes, as a cable that is pulled out: each end notices by the silence. False where there is none. */
+  breakLink(a: PeerId, b: PeerId): boolean {
+    const end = this.#node(a).live(b);
+    if (end === undefined) return false;
+    end.sever();
+    end.other.sever();
+    this.#world.traceFault("break", [end.owner, end.peer]);
+    return true;
+  }
+
   /** Delays everything that a node sends and receives by `ms`; 0 ends it. */
   slow(id: PeerId, ms: number): void {
     const node = this.#node(id);

@@ -123,9 +123,7 @@ export class LinkEnd {
     const size = to - from + FRAME_OVERHEAD;
     const delay = world.frameDelay(this.#base, this.owner.extraMs + this.peer.extraMs, size);
     if (delay < 0) {
-      this.other.loseIn(world.detectionDelay());
-      this.loseIn(world.detectionDelay());
-      this.orphaned = true;
+      this.sever();
       return;
     }
     let at = clock.now() + delay;
@@ -208,6 +206,13 @@ export class LinkEnd {
   resetSoon(): void {
     this.#keep();
     this.loseIn(this.world.baseLatency(this.peer, this.owner) + this.world.someOf(RESET_MS));
+  }
+
+  /** The connection breaks: what is on its way to this end is lost, and both ends notice when the silence is long enough. */
+  sever(): void {
+    this.other.loseIn(this.world.detectionDelay());
+    this.loseIn(this.world.detectionDelay());
+    this.orphaned = true;
   }
 
   /** Tells the owner, once, that the link is down. */

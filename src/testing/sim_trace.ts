@@ -38,7 +38,7 @@ export type TraceEvent =
   | {
     readonly type: "fault";
     readonly time: number;
-    readonly what: "kill" | "restart" | "partition" | "heal" | "slow";
+    readonly what: "kill" | "restart" | "partition" | "heal" | "slow" | "break";
     readonly nodes: number;
   };
 

@@ -188,11 +188,44 @@ function shardSets(value: unknown): Map<string, ShardBits> {
   return sets;
 }
 
-/** Decodes a record and checks the shape of everything in it, not its signature; throws {@linkcode WireError}. */
+/** Small records decoded before, by bits of their signature: views and shuffles bring the same ones again and again. */
+let decoded: (SignedRecord | undefined)[] = new Array(1_024);
+const SMALL_RECORD_BYTES = 1_024;
+
+/**
+ * Sets how many decoded records are remembered, a power of two. Default 1,024, of at most 1 KiB each; a simulation of many nodes in one
+ * process shares them that way.
+ */
+export function rememberRecords(count: number): void {
+  decoded = new Array(count);
+}
+
+/**
+ * Decodes a record and checks the shape of everything in it, not its signature; throws {@linkcode WireError}. The result is shared: not to
+ * be changed.
+ */
 export function decodeRecord(bytes: Uint8Array): SignedRecord {
-  if (bytes.length <= SIGNATURE_BYTES || bytes.length > RECORD_LIMITS.bytes) {
+  const { length } = bytes;
+  if (length <= SIGNATURE_BYTES || length > RECORD_LIMITS.bytes) {
     throw new WireError("bad record length");
   }
+  if (length > SMALL_RECORD_BYTES) return decodeFully(bytes);
+  const at = length - SIGNATURE_BYTES;
+  const place = (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16) & (decoded.length - 1);
+  const known = decoded[place];
+  if (known !== undefined && sameBytes(known.encoded, bytes)) return known;
+  return decoded[place] = decodeFully(bytes);
+}
+
+/** True where both hold the same bytes. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+function decodeFully(bytes: Uint8Array): SignedRecord {
   // A copy: the record outlives the frame that it came in.
   const encoded = bytes.slice();
   const fields = decodeCbor(encoded.subarray(0, encoded.length - SIGNATURE_BYTES));

@@ -1,0 +1,55 @@
+/**
+ * Runs a scenario in the simulator: progress, a table, a plot, and JSON for machines.
+ *
+ * @module
+ */
+
+import { Progress, readArgs, runCommand, table } from "./args.ts";
+import { drawChart } from "./svg.ts";
+import { type Scenario, SCENARIOS } from "../testing/scenarios/mod.ts";
+
+/** The names and what they show. */
+function listing(): string {
+  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join("\n");
+}
+
+/** The scenario of that name; RangeError with the list of all where there is none. */
+export function scenarioOf(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  if (found !== undefined) return found;
+  const what = name === "" ? "--scenario NAME is missing" : `no scenario is called ${name}`;
+  throw new RangeError(`${what}; there are\n${listing()}`);
+}
+
+/** Runs the command; true where everything that the scenario claims held. */
+export async function sim(args: readonly string[]): Promise<boolean> {
+  const options = readArgs(args, { nodes: 0, seed: 1 }, ["json"], { scenario: "", svg: "" });
+  const scenario = scenarioOf(options.scenario);
+  const nodes = options.nodes === 0 ? scenario.nodes : options.nodes, { seed } = options;
+  if (!Number.isInteger(nodes) || nodes < 20) {
+    throw new RangeError("--nodes must be a whole number of at least 20");
+  }
+  const started = performance.now(), progress = new Progress();
+  const seconds = () => Math.round((performance.now() - started) / 1_000);
+  const report = await scenario.run({
+    nodes,
+    seed,
+    show: (line) => progress.show(`${seconds()} s: ${line}`),
+  });
+  progress.clear();
+  const secs = seconds();
+  console.log(table(report.table));
+  const verdict = report.ok ? "ok" : "FAILED";
+  console.log(`${scenario.name}: ${nodes} nodes, seed ${seed}, ${secs} s: ${verdict}`);
+  if (options.svg !== "") {
+    const note = `deno task sim --scenario ${scenario.name} --nodes ${nodes} --seed ${seed}`;
+    await Deno.writeTextFile(options.svg, drawChart({ ...report.chart, note }));
+  }
+  if (options.json) {
+    const { figures, ok } = report;
+    console.log(JSON.stringify({ scenario: scenario.name, nodes, seed, secs, ...figures, ok }));
+  }
+  return report.ok;
+}
+
+if (import.meta.main) await runCommand(() => sim(Deno.args));
