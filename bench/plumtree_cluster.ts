@@ -80,6 +80,11 @@ export class PlumtreeCluster implements Cluster {
     return { duplicates, wireBytes, cpuUs: cpuMicros() };
   }
 
+  /** Records written by all nodes since the start. */
+  records(): number {
+    return this.#gossips.reduce((sum, each) => sum + each.metrics().transport.recordsOut, 0);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#gossips.map((gossip) => gossip.close()));
     await Promise.all(this.#reading);
