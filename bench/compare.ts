@@ -11,6 +11,7 @@ import { extraRows, type Extras, extraVerdicts, measureExtras } from "./compare/
 import { LOADS } from "./compare/loads.ts";
 import { comparisonChart, comparisonMarkdown } from "./compare/report.ts";
 import { type Outcome, Runs } from "./compare/runs.ts";
+import { fillSection } from "./machine.ts";
 import { verdicts } from "./compare/verdicts.ts";
 
 /** Runs the command; true where all contenders delivered everything and every wanted ratio is met. */
@@ -58,7 +59,7 @@ export async function benchCompare(args: readonly string[]): Promise<boolean> {
   if (options.svg !== "") await Deno.writeTextFile(options.svg, comparisonChart(runs, names));
   if (options.markdown !== "") {
     const text = comparisonMarkdown(runs, names, extras, judged, args);
-    await Deno.writeTextFile(options.markdown, text);
+    await fillSection(options.markdown, "bench:compare", text);
   }
   if (json) console.log(JSON.stringify({ rounds, ...runs.report(), extras, verdicts: judged }));
   return runs.complete && judged.every(({ ok }) => ok);

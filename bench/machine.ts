@@ -10,7 +10,9 @@ import os from "node:os";
 export function machine(): string {
   const cpus = os.cpus();
   const { deno, v8 } = Deno.version;
-  return `${cpus.length} x ${cpus[0]?.model.trim() ?? "?"}, ${Deno.build.os}, Deno ${deno} (V8 ${v8})`;
+  return `${cpus.length} x ${
+    cpus[0]?.model.trim() ?? "?"
+  }, ${Deno.build.os}, Deno ${deno} (V8 ${v8})`;
 }
 
 /** A table as Markdown; the first row is the heading. */
@@ -27,5 +29,8 @@ export async function fillSection(file: string, mark: string, text: string): Pro
   const open = `<!-- ${mark} -->`, close = `<!-- end of ${mark} -->`;
   const from = page.indexOf(open), to = page.indexOf(close);
   if (from < 0 || to < from) throw new TypeError(`${file} has no ${open} ... ${close}`);
-  await Deno.writeTextFile(file, `${page.slice(0, from + open.length)}\n${text}\n${page.slice(to)}`);
+  await Deno.writeTextFile(
+    file,
+    `${page.slice(0, from + open.length)}\n${text}\n${page.slice(to)}`,
+  );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Gossip, type Topic } from "@x/plumtree";
+import { Gossip, type Topic, type TreeOptions } from "@x/plumtree";
 import { type Cluster, type Counters, cpuMicros } from "./workload.ts";
 
 /** How nodes are started. */
@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly topics?: number;
   /** Addresses of nodes elsewhere; without any, the first node here is what the others join by. */
   readonly bootstrap?: readonly string[];
+  /** Overrides of the broadcast trees' options. */
+  readonly tree?: Partial<TreeOptions>;
   /** All at once, and not one after the other. */
   readonly storm?: boolean;
 }
@@ -101,8 +103,9 @@ export class PlumtreeCluster implements Cluster {
   }
 
   async #startNode(node: number, bootstrap: readonly string[], start: number): Promise<void> {
-    const { sign = false, topics: count = 1 } = this.#options;
-    const gossip = await Gossip.listen({ hostname: "127.0.0.1", bootstrap: [...bootstrap] });
+    const { sign = false, topics: count = 1, tree } = this.#options;
+    const hostname = "127.0.0.1";
+    const gossip = await Gossip.listen({ hostname, bootstrap: [...bootstrap], tree });
     const names = Array.from({ length: count }, (_, i) => `bench-${i}`);
     const topics = names.map((name) => gossip.join(name, { sign, buffer: 100_000 }));
     this.#gossips[node] = gossip;

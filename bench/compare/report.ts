@@ -6,7 +6,7 @@
 
 import { drawChart } from "../../src/cli/svg.ts";
 import { machine, markdownTable } from "../machine.ts";
-import { type Extras, extraRows } from "./extras.ts";
+import { extraRows, type Extras } from "./extras.ts";
 import { LOADS } from "./loads.ts";
 import type { Outcome, Runs } from "./runs.ts";
 
@@ -45,7 +45,9 @@ export function comparisonMarkdown(
     ...["duplicatesPerDelivery", "wireBytesPerDelivery"] as const,
   ];
   const head = ["deliveries/s", "p50 ms", "p99 ms", "CPU µs/delivery", "duplicates", "wire bytes"];
-  const parts = [`Measured with \`deno task bench:compare ${args.join(" ")}\` on ${machine()}; ${VERSIONS}.`];
+  const parts = [
+    `Measured with \`deno task bench:compare ${args.join(" ")}\` on ${machine()}; ${VERSIONS}.`,
+  ];
   for (const { name: load, title } of LOADS) {
     const rows = names.flatMap((name) => {
       const medians = runs.median(load, name);
