@@ -71,8 +71,15 @@ const record = signRecord(peer, () => new Uint8Array(64));
 Deno.bench("100 x encode a peer's record", { group: "records", baseline: true }, () => {
   for (let i = 0; i < 100; i++) signRecord(peer, () => new Uint8Array(64));
 });
-Deno.bench("100 x decode a peer's record", { group: "records" }, () => {
+Deno.bench("100 x decode a peer's record that is known", { group: "records" }, () => {
   for (let i = 0; i < 100; i++) decodeRecord(record.encoded);
+});
+const records = Array.from(
+  { length: 100 },
+  (_, seq) => signRecord({ ...peer, seq }, () => new Uint8Array(64)),
+);
+Deno.bench("100 x decode a peer's record that is new", { group: "records" }, () => {
+  for (const { encoded } of records) decodeRecord(encoded);
 });
 Deno.bench("100 x its CBOR alone", { group: "records" }, () => {
   for (let i = 0; i < 100; i++) encodeCbor([1, KEY, 1, 300, ["10.0.0.1:7946"], ["news"], []]);

@@ -38,6 +38,7 @@ export function contenders(): Contender[] {
     script("flooding", "flood.ts", unsigned),
     gossipsub(),
     iroh(unsigned),
+    go(),
   ];
 }
 
@@ -81,6 +82,13 @@ function iroh(loads: (load: Load) => boolean): Contender {
       }
     },
   };
+}
+
+/** Named so that its place is seen: without its module no program for it could be built, let alone tried. */
+function go(): Contender {
+  const missing = "the module proxy refused go-libp2p-pubsub, so there is no program for it";
+  const prepare = () => Promise.resolve(missing);
+  return { name: "go", slow: false, loads: () => false, command: () => [], prepare };
 }
 
 /** Runs a contender once; throws where it gives no result. */
