@@ -38,6 +38,8 @@ export interface Setup {
   readonly tree: Partial<TreeOptions>;
   /** Whether nodes keep a directory; without it all of them join every topic, for nobody could look members up. */
   readonly directory: boolean;
+  /** Whether nodes are slow at times; without it what links cost never changes. */
+  readonly slows: boolean;
   /** Most ms by which wall clocks differ. */
   readonly skewMs: number;
   readonly topics: readonly TopicPlan[];
@@ -81,7 +83,13 @@ export function drawSetup(seed: number, rng: Rng): Setup {
       detectMs: oneOf(rng, [1_000, 2_000, 5_000]),
     },
     presets: chance(rng, 0.2) ? PRESETS : [oneOf(rng, ["local", "local", "lan", "wan"])],
-    overlay: chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
+    overlay: {
+      ...chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
+      // Far more swaps than anybody wants, so that they meet every fault.
+      ...chance(rng, 0.4) ? { swapMs: 200 + rng.int(2_000), swapGainMs: rng.int(3) } : {},
+      ...chance(rng, 0.2) ? { swapUnbiased: 0 } : {},
+    },
+    slows: chance(rng, 0.5),
     // A short T1 lets announcements, not comparisons, mend a tree, also after times in which everything was late.
     tree: chance(rng, 0.6) ? { graftMaxMs: 1_000 } : {},
     directory,
