@@ -23,6 +23,9 @@ export interface FaultsSummary {
   /** `missed` events. */
   missed: number;
   requests: number;
+  /** Swaps of links (X-BOT), and those of which the cost was looked at. */
+  swaps: number;
+  swapsFollowed: number;
   /** Looks at everything that must always hold. */
   checks: number;
   /** Injected faults by kind. */
@@ -81,7 +84,7 @@ async function share(jobs: number, next: (runner: Runner) => Promise<boolean>): 
 function summary(from: number): FaultsSummary {
   return {
     ...{ seeds: 0, from, violations: 0, failed: [], nodes: 0, published: 0, delivered: 0 },
-    ...{ missed: 0, requests: 0, checks: 0, faults: {} },
+    ...{ missed: 0, requests: 0, swaps: 0, swapsFollowed: 0, checks: 0, faults: {} },
     ...{ calmSecondsMean: 0, calmSecondsMost: 0, secs: 0 },
   };
 }
@@ -95,6 +98,8 @@ function add(total: FaultsSummary, report: FaultReport): void {
   total.delivered += report.delivered;
   total.missed += report.missed;
   total.requests += report.requests;
+  total.swaps += report.swaps;
+  total.swapsFollowed += report.swapsFollowed;
   total.checks += report.checks;
   total.calmSecondsMean += report.calmSeconds;
   total.calmSecondsMost = Math.max(total.calmSecondsMost, report.calmSeconds);

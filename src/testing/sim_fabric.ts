@@ -201,6 +201,11 @@ export class SimFabric {
     if (node.running) node.stall(ms);
   }
 
+  /** The round trip between two nodes as a ping would measure it now, without jitter. */
+  rtt(a: PeerId, b: PeerId): number {
+    return this.#world.rtt(this.#node(a), this.#node(b));
+  }
+
   /** The running node at an address, with or without "id@" before it. */
   resolve(address: string): PeerId | undefined {
     const node = this.#world.places.get(address.slice(address.indexOf("@") + 1));

@@ -17,6 +17,8 @@ import { Eviction } from "../../core/overlay/eviction.ts";
 import { HyParView } from "../../core/overlay/hyparview.ts";
 import { Requests } from "../../core/overlay/requests.ts";
 import { ActiveView } from "../../core/overlay/views.ts";
+import { FlightSlot } from "../../core/overlay/xbot_flight.ts";
+import { XbotRoles } from "../../core/overlay/xbot_roles.ts";
 import { PeerSession } from "../../core/sessions.ts";
 import { DirectoryTopic } from "../../directory_topic.ts";
 import { NodeHost } from "../../node_host.ts";
@@ -124,11 +126,6 @@ export const BUGS: readonly Bug[] = [
     name: "never answers GRAFT",
     what: "GRAFT frames are not read",
     put: () => deaf(Frame.GRAFT),
-  },
-  {
-    name: "never hears PRUNE",
-    what: "PRUNE frames are not read: the tree stays a mesh",
-    put: () => deaf(Frame.PRUNE),
   },
   {
     name: "never hears IHAVE",
@@ -239,6 +236,16 @@ export const BUGS: readonly Bug[] = [
       ),
   },
   {
+    name: "swaps at any price",
+    what: "a swap of links (X-BOT) needs no gain",
+    put: () => replace(XbotRoles.prototype, "worth", () => () => -1_000_000),
+  },
+  {
+    name: "keeps reserved slots",
+    what: "a slot that was kept free for a swap is never given back",
+    put: keepReserved,
+  },
+  {
     name: "overtakes on one link",
     what: "the simulated network does not keep the order of frames on a link",
     put: overtake,
@@ -277,8 +284,8 @@ function relayAtOnce(): () => void {
       MessageLog.prototype,
       "add",
       (add) =>
-        function (this: MessageLog, bytes, at, state, tree, via, hops, now) {
-          const entry = add.call(this, bytes, at, state, tree, via, hops, now);
+        function (this: MessageLog, bytes, at, state, ...rest) {
+          const entry = add.call(this, bytes, at, state, ...rest);
           if (state === Seen.VALIDATING) relay?.(entry);
           return entry;
         },
@@ -301,6 +308,20 @@ function reuseBodies(): () => void {
         return kept;
       },
   );
+}
+
+function keepReserved(): () => void {
+  const { prototype } = FlightSlot;
+  const original = Object.getOwnPropertyDescriptor(prototype, "reserved")!;
+  const kept = new WeakSet<FlightSlot>();
+  Object.defineProperty(prototype, "reserved", {
+    ...original,
+    get(this: FlightSlot): number {
+      if (original.get!.call(this) === 1) kept.add(this);
+      return kept.has(this) ? 1 : 0;
+    },
+  });
+  return () => void Object.defineProperty(prototype, "reserved", original);
 }
 
 function overtake(): () => void {

@@ -64,6 +64,7 @@ export class Calm {
       const what = `${reached.size} of ${seats.length} are connected on ${name}`;
       found.push(["connected", what, ""]);
     }
+    this.#lookForRoom(seats, found);
     for (const { host, core } of seats) {
       const eager = core.tree.eagerPeers;
       for (const peer of core.overlay.active) {
@@ -75,6 +76,18 @@ export class Calm {
           found.push(["symmetric tree", `${link} is eager at one end only`, host.name]);
         }
       }
+    }
+  }
+
+  /** Two members with free slots find each other. */
+  #lookForRoom(seats: readonly Seat[], found: [string, string, string][]): void {
+    const room = seats.filter(({ host, core }) => core.overlay.active.length < host.activeSize);
+    for (const { host, core } of room) {
+      const other = room.find((seat) => seat.host !== host && !core.overlay.isActive(seat.host.id));
+      if (other === undefined) continue;
+      const names = `${host.name} and ${other.host.name}`;
+      found.push(["free slots", `${names} both have one on ${core.name}`, host.name]);
+      return;
     }
   }
 

@@ -15,6 +15,7 @@ import { codecOf, Users } from "./judging.ts";
 import { type Fate, Membership, Records } from "./records.ts";
 import { chance, oneOf, type Setup, type TopicPlan } from "./setup.ts";
 import { SimHost } from "./sim_host.ts";
+import { Swaps } from "./swaps.ts";
 import { TraceLog } from "./trace_log.ts";
 
 /** Lives of one identity; a receiver tells the last four apart. */
@@ -43,6 +44,8 @@ export class Cluster {
   readonly members: Membership[] = [];
   /** Requests that are not answered yet. */
   readonly asking = new Set<string>();
+  /** Follows the swaps of links where the costs of links do not change. */
+  readonly swaps: Swaps | undefined;
   /** True once validators are to answer at once. */
   prompt = false;
   readonly #seed: number;
@@ -61,6 +64,9 @@ export class Cluster {
     this.fabric = new SimFabric(setup.fabric);
     this.log = new TraceLog(trace, () => this.now);
     this.records.onViolation = () => this.log.end();
+    if (!setup.slows) {
+      this.swaps = new Swaps(this.fabric, this.records, (peer) => this.nameOf(peer));
+    }
     this.#users = new Users({
       records: this.records,
       log: this.log,
@@ -68,6 +74,7 @@ export class Cluster {
       rng: rng.fork("users"),
       prompt: () => this.prompt,
       nameOf: (peer) => this.nameOf(peer),
+      swaps: this.swaps,
     });
   }
 

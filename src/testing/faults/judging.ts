@@ -14,6 +14,7 @@ import type { Rng } from "../rng.ts";
 import type { Membership, Post, Records } from "./records.ts";
 import type { TopicPlan } from "./setup.ts";
 import type { SimHost } from "./sim_host.ts";
+import type { Swaps } from "./swaps.ts";
 import type { TraceLog } from "./trace_log.ts";
 
 /** What the validators of a run throw where a message says so. */
@@ -34,6 +35,8 @@ export interface UserParts {
   readonly prompt: () => boolean;
   /** The name of a peer in traces. */
   readonly nameOf: (peer: string) => string;
+  /** Where the costs of links never change. */
+  readonly swaps: Swaps | undefined;
 }
 
 /** The codec of a plan. */
@@ -169,8 +172,9 @@ export class Users {
   }
 
   #event(host: SimHost, event: GossipEvent): void {
-    const { records, log, nameOf } = this.#parts;
+    const { records, log, nameOf, swaps } = this.#parts;
     const who = host.name;
+    swaps?.event(host, event);
     switch (event.type) {
       case "missed": {
         const member = host.members.get(event.topic);
@@ -188,6 +192,12 @@ export class Users {
       case "neighbor-up":
       case "neighbor-down":
         if (log.on) log.add(who, `${event.type} ${nameOf(event.peer)} on ${event.topic}`);
+        return;
+      case "swap":
+        records.swaps++;
+        if (log.on) {
+          log.add(who, `swaps ${nameOf(event.from)} for ${nameOf(event.to)} on ${event.topic}`);
+        }
         return;
       case "fault":
         return this.#fault(host, event.error);

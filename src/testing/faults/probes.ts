@@ -17,6 +17,8 @@ const APART_MS = 300;
 const ARRIVAL_MS = 2_500;
 /** Copies beyond the first, per delivery. */
 const MOST_COPIES = 0.5;
+/** A change of a link may be on its way. */
+const GRACE_MS = 500;
 /** Smaller topics are one clique, where nearly every link is in the tree. */
 const LEAST_MEMBERS = 5;
 
@@ -46,8 +48,28 @@ export async function probeTree(cluster: Cluster, rng: Rng, pass: Pass): Promise
     const what = `${extra.toFixed(2)} copies beyond the first per delivery on ${topic.name}`;
     cluster.records.bad("few copies", `in the calm, ${what}`, author.host.name);
   }
+  // GRAFT and PRUNE have told both ends; it must not take a comparison to make them agree.
+  const half = halfEager(members);
+  if (half !== undefined) {
+    if (await pass(GRACE_MS)) return;
+    if (halfEager(members) === half) cluster.records.bad("symmetric tree", half);
+  }
   // With a longer T1 the comparisons would have told as soon.
   if (cluster.setup.tree.graftMaxMs === 1_000) await cutBranch(cluster, author, members, pass);
+}
+
+/** A link that is eager at one end only, in words. */
+function halfEager(members: readonly Membership[]): string | undefined {
+  const byId = new Map(members.map((member) => [member.host.id, member]));
+  for (const { host, core } of members) {
+    for (const peer of core.tree.eagerPeers) {
+      const other = byId.get(peer);
+      if (other === undefined || !other.core.overlay.isActive(host.id)) continue;
+      if (other.core.tree.eagerPeers.includes(host.id)) continue;
+      return `${host.name} still pushes to ${other.host.name}, which has pruned it`;
+    }
+  }
+  return undefined;
 }
 
 function copies(members: readonly Membership[]): number {

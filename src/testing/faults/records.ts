@@ -88,6 +88,7 @@ export class Records {
   delivered = 0;
   missed = 0;
   requests = 0;
+  swaps = 0;
   checks = 0;
 
   /** Called at every violation. */

@@ -5,7 +5,6 @@
  */
 
 import type { TopicCore } from "../../core/topic_core.ts";
-import { fillOptions } from "../../gossip_options.ts";
 import type { Cluster } from "./cluster.ts";
 import type { SimHost } from "./sim_host.ts";
 
@@ -52,7 +51,7 @@ export class Safety {
   #checkViews(host: SimHost, core: TopicCore): void {
     const { overlay } = core;
     const { active, passive } = overlay;
-    const { activeSize, passiveSize } = fillOptions(host.options).overlay;
+    const { activeSize, passiveSize } = host.full.overlay;
     const bad = (what: string) => this.#bad("views", host, `${what} on ${core.name}`);
     if (active.length > activeSize) bad(`has ${active.length} neighbours of ${activeSize}`);
     if (passive.length > passiveSize) bad(`has ${passive.length} in reserve of ${passiveSize}`);
@@ -81,7 +80,7 @@ export class Safety {
   }
 
   #checkMemory(host: SimHost, core: TopicCore): void {
-    const { limits, overlay, tree: options } = fillOptions(host.options);
+    const { limits, overlay, tree: options } = host.full;
     const tree = core.tree.metrics(), members = core.overlay.metrics();
     const retain = host.byAlias.get(core.alias)?.topic.retain;
     const bounds: [string, number, number][] = [

@@ -24,6 +24,9 @@ export interface FaultReport {
   /** `missed` events. */
   readonly missed: number;
   readonly requests: number;
+  /** Swaps of links (X-BOT), and those that were followed to their end. */
+  readonly swaps: number;
+  readonly swapsFollowed: number;
   /** Looks at everything that must always hold. */
   readonly checks: number;
   /** Virtual seconds from the end of the faults until everything had converged. */
@@ -74,6 +77,8 @@ export async function searchFaults(
     delivered: records.delivered,
     missed: records.missed,
     requests: records.requests,
+    swaps: records.swaps,
+    swapsFollowed: cluster.swaps?.completed ?? 0,
     checks: records.checks,
     calmSeconds,
     violations: records.violations,

@@ -38,6 +38,8 @@ export interface Setup {
   readonly tree: Partial<TreeOptions>;
   /** Whether nodes keep a directory; without it all of them join every topic, for nobody could look members up. */
   readonly directory: boolean;
+  /** Whether nodes are slow at times; without it what links cost never changes. */
+  readonly slows: boolean;
   /** Most ms by which wall clocks differ. */
   readonly skewMs: number;
   readonly topics: readonly TopicPlan[];
@@ -51,9 +53,6 @@ export interface Setup {
 const PRESETS: readonly Preset[] = ["local", "lan", "wan"];
 /** Longer than a run lasts: what is retained so long is still there in the end. */
 const AMPLE = { seconds: 7_200, messages: 8_192, bytes: 32 * 1024 * 1024 };
-
-/** Links are swapped all the time, whatever the preset. */
-const SWAPS = { swapMs: 700, swapWaitMs: 3_000 };
 
 /** One of some values. */
 export function oneOf<T>(rng: Rng, values: readonly T[]): T {
@@ -86,8 +85,11 @@ export function drawSetup(seed: number, rng: Rng): Setup {
     presets: chance(rng, 0.2) ? PRESETS : [oneOf(rng, ["local", "local", "lan", "wan"])],
     overlay: {
       ...chance(rng, 0.6) ? {} : { activeSize: 3 + rng.int(4), passiveSize: 6 + rng.int(25) },
-      ...seed % 3 === 0 ? {} : SWAPS,
+      // Far more swaps than anybody wants, so that they meet every fault.
+      ...chance(rng, 0.4) ? { swapMs: 200 + rng.int(2_000), swapGainMs: rng.int(3) } : {},
+      ...chance(rng, 0.2) ? { swapUnbiased: 0 } : {},
     },
+    slows: chance(rng, 0.5),
     // A short T1 lets announcements, not comparisons, mend a tree, also after times in which everything was late.
     tree: chance(rng, 0.6) ? { graftMaxMs: 1_000 } : {},
     directory,

@@ -6,7 +6,7 @@
 
 import type { DownReason, PeerId } from "../../core/host.ts";
 import { coreOf, type Gossip, startOn } from "../../gossip.ts";
-import type { GossipOptions } from "../../gossip_options.ts";
+import { fillOptions, type FullOptions, type GossipOptions } from "../../gossip_options.ts";
 import { Reader, toHex } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import { gossipDigest, gossipShape, ID_BYTES, readGossip } from "../../wire/gossip.ts";
@@ -41,7 +41,8 @@ export class SimHost implements Watcher {
   readonly address: string;
   readonly gossip: Gossip;
   readonly transport: WatchedTransport;
-  readonly options: GossipOptions;
+  /** Its options with every default filled in. */
+  readonly full: FullOptions;
   /** Its present memberships by topic. */
   readonly members: Map<string, Membership> = new Map();
   /** Every membership of this life by the number that the node gave it. */
@@ -60,7 +61,7 @@ export class SimHost implements Watcher {
     this.#parts = parts;
     this.name = parts.name;
     this.id = parts.id;
-    this.options = parts.options;
+    this.full = fillOptions(parts.options);
     this.transport = new WatchedTransport(parts.transport, this);
     this.address = this.transport.address;
     this.gossip = startOn({
@@ -70,6 +71,11 @@ export class SimHost implements Watcher {
       directory: parts.directory,
       paced: false,
     }, parts.options);
+  }
+
+  /** Slots of its active views. */
+  get activeSize(): number {
+    return this.full.overlay.activeSize;
   }
 
   /** Every overlay of the node: its memberships' and the directory's. */

@@ -116,7 +116,8 @@ export class Steps {
   }
 
   #slow(host: SimHost): void {
-    const { fabric, log, records } = this.#cluster;
+    const { fabric, log, records, setup } = this.#cluster;
+    if (!setup.slows) return;
     host.slow = !host.slow;
     const ms = host.slow ? 20 + this.#rng.int(400) : 0;
     if (host.slow) records.count("slow node");
