@@ -108,7 +108,7 @@ export class Node {
     this.#byAlias.delete(topic.alias);
     for (const [peer, session] of this.#sessions.entries()) {
       session.bind(topic.keyHex, undefined);
-      if (session.opened.delete(topic.alias)) {
+      if (session.withdraw(topic.alias)) {
         this.host.send(peer, Lane.BULK, topicHead(Frame.TOPIC_CLOSE, topic.alias));
       }
     }
@@ -208,8 +208,7 @@ export class Node {
   /** Announces the topic's alias on a link, once. */
   openTopic(topic: TopicCore, peer: PeerId): void {
     const session = this.#sessions.get(peer);
-    if (!session || session.opened.has(topic.alias)) return;
-    session.opened.add(topic.alias);
+    if (!session?.announce(topic.alias)) return;
     this.host.send(peer, Lane.CONTROL, encodeOpen(topic.alias, topic.key));
   }
 

@@ -35,10 +35,10 @@ function recovered(points: number, ms: number): number {
 
 /** One peer's link, from up to down. */
 export class PeerSession {
-  /** This node's own aliases that were announced on the link. */
-  readonly opened = new Set<number>();
   readonly #topics = new Map<number, OpenTopic>();
-  readonly #closed = new Set<number>();
+  // Made when first needed: most links of a large overlay are short, for one shuffle.
+  #announced: Set<number> | undefined;
+  #closed: Set<number> | undefined;
   readonly #limits: Limits;
   #points: number;
   #pointsAt: number;
@@ -52,6 +52,19 @@ export class PeerSession {
     this.#pointsAt = now;
     this.#tokensAt = now;
     this.#tokens = limits.overlayPerSecond * BURST_SECONDS;
+  }
+
+  /** Notes that this node's own alias is announced on the link; false where it was before. */
+  announce(alias: number): boolean {
+    if (this.#announced?.has(alias)) return false;
+    this.#announced ??= new Set();
+    this.#announced.add(alias);
+    return true;
+  }
+
+  /** Forgets an alias; false where it was not announced. */
+  withdraw(alias: number): boolean {
+    return this.#announced?.delete(alias) ?? false;
   }
 
   /** The peer opened a topic. */
@@ -72,12 +85,13 @@ export class PeerSession {
     const entry = this.#topics.get(alias);
     if (!entry) return;
     entry.closed = true;
+    this.#closed ??= new Set();
     this.#closed.add(alias);
   }
 
   #forgetClosed(): boolean {
-    for (const alias of this.#closed) {
-      this.#closed.delete(alias);
+    for (const alias of this.#closed ?? []) {
+      this.#closed!.delete(alias);
       return this.#topics.delete(alias);
     }
     return false;

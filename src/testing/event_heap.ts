@@ -26,6 +26,8 @@ export class EventHeap<T> {
   #generations = new Int32Array(1024);
   readonly #free: number[] = [];
   #poppedTime = 0;
+  #poppedSlot = 0;
+  #poppedGeneration = 0;
 
   /** Entries that wait. */
   get size(): number {
@@ -35,6 +37,11 @@ export class EventHeap<T> {
   /** Time of the entry that the last {@linkcode pop} returned. */
   get poppedTime(): number {
     return this.#poppedTime;
+  }
+
+  /** What {@linkcode push} gave for the entry that the last {@linkcode pop} returned. */
+  get poppedId(): EventId {
+    return this.#poppedGeneration * SLOT_LIMIT + this.#poppedSlot;
   }
 
   /** Puts in `item`; `time` is any finite number. */
@@ -72,6 +79,8 @@ export class EventHeap<T> {
     const slot = this.#slots[0]!;
     const item = this.#items[slot];
     this.#poppedTime = this.#times[0]!;
+    this.#poppedSlot = slot;
+    this.#poppedGeneration = this.#generations[slot]!;
     this.#removeFirst();
     this.#freeSlot(slot);
     return item;

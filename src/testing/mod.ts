@@ -17,5 +17,14 @@
  * @module
  */
 
-export { Network, type SpawnOptions } from "./network.ts";
-export type { Latency, SimFabricOptions as NetworkOptions } from "./sim_fabric.ts";
+export { Network } from "./network.ts";
+export type { Sides, SpawnOptions } from "./network_options.ts";
+export { regions } from "./regions.ts";
+export type {
+  Bandwidth,
+  Latency,
+  MatrixLatency,
+  NormalLatency,
+  SimFabricOptions as NetworkOptions,
+} from "./sim_fabric.ts";
+export type { TraceEvent } from "./sim_trace.ts";

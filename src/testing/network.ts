@@ -6,47 +6,22 @@
 
 import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
-import { fillOptions, type GossipOptions } from "../gossip_options.ts";
-import type { TopicOptions } from "../topic.ts";
+import { fillOptions } from "../gossip_options.ts";
+import { milliseconds, type Sides, sidesOf, skewOf, type SpawnOptions } from "./network_options.ts";
+import type { Rng } from "./rng.ts";
+import { shareRecords } from "./shared_records.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
+import type { SimNodeOptions } from "./sim_node.ts";
+import type { TraceEvent } from "./sim_trace.ts";
 import type { SimTransport } from "./sim_transport.ts";
-
-/** Options of {@linkcode Network}; see {@linkcode SimFabricOptions}. */
-export type NetworkOptions = SimFabricOptions;
-
-/**
- * Options of {@linkcode Network.spawn}; those that `GossipOptions` has too mean the same.
- *
- * @example
- * ```ts
- * import { Network, type SpawnOptions } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const options: SpawnOptions = { join: ["news"], topic: { echo: true }, directory: false };
- * await using net = new Network({ seed: 1 });
- * const [node] = await net.spawn(1, options);
- * assertEquals(node!.topic("news")?.name, "news");
- * assertEquals(node!.directory.size, 0);
- * ```
- */
-export interface SpawnOptions
-  extends Pick<GossipOptions, "bootstrap" | "preset" | "overlay" | "tree" | "limits" | "listen"> {
-  /** Topics that every node joins. Default none. */
-  join?: string[];
-  /** Options of these topics. Default: those of `Gossip.join`. */
-  topic?: TopicOptions;
-  /**
-   * Whether nodes keep a directory. Every node then hears of every other one, which is n² records: turn it off for
-   * thousands of nodes whose topics need no look-up. Default true.
-   */
-  directory?: boolean;
-}
 
 interface Simulated {
   readonly gossip: Gossip;
   readonly transport: SimTransport;
   readonly options: SpawnOptions;
+  /** How its network was told to treat it. */
+  readonly manners: SimNodeOptions;
 }
 
 /** How many earlier nodes a spawned node has as contacts. */
@@ -76,6 +51,7 @@ export class Network implements AsyncDisposable {
   readonly #fabric: SimFabric;
   readonly #seed: number | string;
   readonly #nodes = new Map<PeerId, Simulated>();
+  readonly #chance: Rng;
   #spawned = 0;
 
   /**
@@ -83,9 +59,10 @@ export class Network implements AsyncDisposable {
    *
    * @param options Seed, latency, loss and the times of links; see `NetworkOptions`.
    */
-  constructor(options: NetworkOptions = {}) {
+  constructor(options: SimFabricOptions = {}) {
     this.#seed = options.seed ?? 1;
     this.#fabric = new SimFabric({ ...options, seed: this.#seed });
+    this.#chance = this.#fabric.rng("faults");
   }
 
   /** Milliseconds of virtual time so far. */
@@ -120,6 +97,32 @@ export class Network implements AsyncDisposable {
   }
 
   /**
+   * Is told every frame that arrives, every link that comes up or ends, and every fault, as they happen: what
+   * {@linkcode Network.traceHash} takes in, in words. Costs time while it is set.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1, latencyMs: 10 });
+   * const seen: string[] = [];
+   * net.trace = (event) => seen.push(`${event.time} ${event.type}`);
+   * const [a, b] = await net.spawn(2);
+   * await net.until(a!.connect(b!.address));
+   * net.trace = undefined;
+   * assertEquals(seen[0], "40 up");
+   * ```
+   */
+  get trace(): ((event: TraceEvent) => void) | undefined {
+    return this.#fabric.trace;
+  }
+
+  set trace(listener: ((event: TraceEvent) => void) | undefined) {
+    this.#fabric.trace = listener;
+  }
+
+  /**
    * Starts `count` nodes. Without `bootstrap` each knows up to two random earlier nodes. They find one another when time
    * moves on. Rejects with TypeError or RangeError for a count or options that are none.
    *
@@ -140,13 +143,16 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Starts a node that was killed again, with its id, address and topics; the object is a new one. RangeError for a node of another
-   * network.
+   * Starts a node that was killed again, with its address and topics; the object is a new one. A running node is closed first.
+   *
+   * @param node The node.
+   * @param options `identity`: "same" (default) keeps the id, "new" makes another one, as where a disk was lost.
+   * @throws {RangeError} for a node of another network.
    *
    * @example
    * ```ts
    * import { Network } from "@x/plumtree/testing";
-   * import { assertEquals } from "@std/assert";
+   * import { assertEquals, assertNotEquals } from "@std/assert";
    *
    * await using net = new Network({ seed: 1 });
    * const [a, b] = await net.spawn(2, { join: ["news"] });
@@ -155,12 +161,16 @@ export class Network implements AsyncDisposable {
    * const again = await net.restart(b!);
    * await net.until(again.topic("news")!.ready());
    * assertEquals(again.topic("news")!.neighbors, [a!.id]);
+   * const other = await net.restart(again, { identity: "new" });
+   * assertNotEquals(other.id, b!.id);
+   * assertEquals(other.address, b!.address);
    * ```
    */
-  async restart(node: Gossip): Promise<Gossip> {
-    const { options } = this.#known(node);
+  async restart(node: Gossip, options: { identity?: "same" | "new" } = {}): Promise<Gossip> {
+    const { options: spawn, manners } = this.#known(node);
     await node.close();
-    return this.#start(node.id, this.#fabric.restart(node.id), options);
+    const id = options.identity === "new" ? simPeerId(this.#seed, this.#spawned++) : node.id;
+    return this.#start(id, this.#fabric.restart(node.id, manners, id), spawn, manners);
   }
 
   /**
@@ -213,8 +223,13 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Cuts the network between the given nodes and all others; replaces the cut that held. Connections across it go silent and are
-   * given up after `detectMs`.
+   * Cuts the network; replaces the cut that held. Connections across it go silent and are given up after `detectMs`.
+   *
+   * @param sides Nodes, cut off from all others; or several groups, each cut off from the rest; or the share of nodes, drawn by chance, that
+   *   is cut off from the others.
+   * @param options `oneWay`: only what the (first) side sends is held back, it still hears the others.
+   * @returns The nodes of the (first) side.
+   * @throws {RangeError} for a share that is not between 0 and 1.
    *
    * @example
    * ```ts
@@ -229,10 +244,42 @@ export class Network implements AsyncDisposable {
    * assertEquals(b!.topic("news")!.neighbors, []);
    * net.heal();
    * assertEquals(await net.until(() => b!.topic("news")!.neighbors.length === 1), true);
+   * assertEquals(net.partition(0.5).length, 1);
    * ```
    */
-  partition(nodes: readonly Gossip[]): void {
-    this.#fabric.partition([nodes.map(({ id }) => id)]);
+  partition(sides: Sides, options: { oneWay?: boolean } = {}): Gossip[] {
+    const groups = sidesOf(sides, this.nodes, this.#chance);
+    this.#fabric.partition(
+      groups.map((nodes) => nodes.map((node) => this.#known(node).gossip.id)),
+      options,
+    );
+    return groups[0] ?? [];
+  }
+
+  /**
+   * Breaks connections, as a cable that is pulled out: both ends notice by the silence, after `detectMs` at most, and may dial again.
+   *
+   * @param which Two nodes, or the share of all connections, each with this chance.
+   * @returns How many broke.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * await net.until(a!.topic("news")!.ready());
+   * assertEquals(net.breakLinks([a!, b!]), 1);
+   * assertEquals(await net.until(() => a!.topic("news")!.neighbors.length === 0), true);
+   * ```
+   */
+  breakLinks(which: readonly [Gossip, Gossip] | number): number {
+    if (typeof which !== "number") {
+      const [a, b] = which.map((node) => this.#known(node).gossip.id);
+      return this.#fabric.breakLink(a!, b!) ? 1 : 0;
+    }
+    return this.#fabric.breakLinks(which, this.#chance);
   }
 
   /** Ends the cut: nodes find one another again as they would in a real network. */
@@ -254,6 +301,37 @@ export class Network implements AsyncDisposable {
     this.#fabric.slow(this.#known(node).gossip.id, ms);
   }
 
+  /**
+   * Blocks a node's event loop for `ms` milliseconds: its timers and what it receives are handled late, in order, and it knows that it was
+   * late. Nodes that hear nothing from it for long (`detectMs`) give their links to it up.
+   *
+   * @throws {RangeError} for a time that is none.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "@x/plumtree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using net = new Network({ seed: 1, latencyMs: 10 });
+   * const [a, b] = await net.spawn(2, { join: ["news"] });
+   * await net.run({ seconds: 5 });
+   * net.stall(b!, 1_000);
+   * await a!.topic("news")!.publish("late");
+   * await net.run({ seconds: 0.9 });
+   * assertEquals(b!.topic("news")!.metrics().delivered, 0);
+   * await net.run({ seconds: 0.2 });
+   * assertEquals(b!.topic("news")!.metrics().delivered, 1);
+   * ```
+   */
+  stall(node: Gossip, ms: number): void {
+    this.#fabric.stall(this.#known(node).gossip.id, ms);
+  }
+
+  /** The name of the place where a node is; undefined where the network has no matrix of latencies. */
+  region(node: Gossip): string | undefined {
+    return this.#fabric.regionOf(this.#known(node).gossip.id);
+  }
+
   /** Closes every node, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#nodes.values()].map(({ gossip }) => gossip.close()));
@@ -263,30 +341,41 @@ export class Network implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
     }
+    shareRecords(this.#spawned + count);
     const random = this.#fabric.rng(`spawn ${this.#spawned}`);
     const nodes: Gossip[] = [];
     const addresses = this.nodes.map(({ address }) => address).filter((address) => address !== "");
+    const skews = this.#fabric.rng(`skew ${this.#spawned}`);
+    const { limits } = fillOptions({ limits: options.limits });
+    const { listen, bandwidth } = options;
     for (let i = 0; i < count; i++) {
       const id = simPeerId(this.#seed, this.#spawned++);
-      const limits = fillOptions({ limits: options.limits }).limits;
-      const transport = this.#fabric.createTransport(id, { listen: options.listen, limits });
+      const skewMs = skewOf(options.skewMs, skews);
+      const manners: SimNodeOptions = { listen, limits, bandwidth, skewMs };
+      const transport = this.#fabric.createTransport(id, manners);
       const bootstrap = options.bootstrap ??
         Array.from(
           { length: Math.min(CONTACTS, addresses.length) },
           () => addresses[random.int(addresses.length)]!,
         );
-      nodes.push(this.#start(id, transport, { ...options, bootstrap }));
-      if (nodes[i]!.address !== "") addresses.push(nodes[i]!.address);
+      const node = this.#start(id, transport, { ...options, bootstrap }, manners);
+      nodes.push(node);
+      if (node.address !== "") addresses.push(node.address);
     }
     return nodes;
   }
 
-  #start(id: PeerId, transport: SimTransport, options: SpawnOptions): Gossip {
-    const { join = [], topic, directory, listen: _, ...rest } = options;
+  #start(
+    id: PeerId,
+    transport: SimTransport,
+    options: SpawnOptions,
+    manners: SimNodeOptions,
+  ): Gossip {
+    const { join = [], topic, directory, listen: _, skewMs: _s, bandwidth: _b, ...rest } = options;
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
     const crypto = { sha256: simSha256, verify: simVerify };
     const gossip = startOn({ transport, identity, crypto, directory, paced: false }, rest);
-    this.#nodes.set(id, { gossip, transport, options });
+    this.#nodes.set(id, { gossip, transport, options, manners });
     for (const name of join) gossip.join(name, { ...topic });
     return gossip;
   }
@@ -296,11 +385,4 @@ export class Network implements AsyncDisposable {
     if (known === undefined) throw new RangeError("the node is not of this network");
     return known;
   }
-}
-
-function milliseconds(seconds: number): number {
-  if (typeof seconds !== "number" || !(seconds >= 0)) {
-    throw new RangeError(`seconds must be a number of at least 0, not ${seconds}`);
-  }
-  return seconds * 1_000;
 }

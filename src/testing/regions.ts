@@ -1,10 +1,12 @@
 /**
- * Where the nodes of a world-wide network are and how far apart: the eight regions of libp2p's gossipsub-interop tests.
+ * Where the nodes of a world-wide network are and how far apart: the eight regions of libp2p's gossipsub-interop test plans, with
+ * one-way delays in ms and the number of nodes in each.
  *
  * @module
  */
 
 import type { PeerId } from "../core/host.ts";
+import type { MatrixLatency } from "./latency.ts";
 
 /** Nodes per region, of 11,326. */
 export const REGION_WEIGHTS = {
@@ -24,7 +26,7 @@ export type Region = keyof typeof REGION_WEIGHTS;
 /** The regions, in the order of the table. */
 export const REGIONS = Object.keys(REGION_WEIGHTS) as readonly Region[];
 
-/** One-way latency in ms from each region to each. */
+/** One-way latency in ms from each region to each; between the southern two it differs by direction, as in the source. */
 const LATENCY_MS: Readonly<Record<Region, readonly number[]>> = {
   australia: [2, 165, 110, 180, 150, 110, 220, 190],
   europe: [165, 2, 125, 60, 70, 110, 95, 140],
@@ -38,6 +40,31 @@ const LATENCY_MS: Readonly<Record<Region, readonly number[]>> = {
 
 const TOTAL = REGIONS.reduce((sum, region) => sum + REGION_WEIGHTS[region], 0);
 
+/**
+ * Eight regions of the world with their delays: nodes are put into them by seeded chance, as many as the weights say. `Network.region`
+ * tells where one is.
+ *
+ * @example
+ * ```ts
+ * import { Network, regions } from "@x/plumtree/testing";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * await using net = new Network({ seed: 1, latencyMs: regions() });
+ * const nodes = await net.spawn(100, { join: ["news"], directory: false });
+ * const here = nodes.filter((node) => net.region(node) === "europe");
+ * assert(here.length > 35 && here.length < 65);
+ * assertEquals(regions().ms[1]![4], 70);
+ * ```
+ */
+export function regions(): MatrixLatency {
+  return {
+    kind: "matrix",
+    ms: REGIONS.map((region) => LATENCY_MS[region]),
+    weights: REGIONS.map((region) => REGION_WEIGHTS[region]),
+    names: REGIONS,
+  };
+}
+
 /** The region of a node, drawn by weight from its id. */
 export function regionOf(id: PeerId): Region {
   let share = parseInt(id.slice(0, 8), 16) / 2 ** 32 * TOTAL;
@@ -45,7 +72,7 @@ export function regionOf(id: PeerId): Region {
   return REGIONS[0]!;
 }
 
-/** A latency model for the simulator: each node in a region of its own, see {@linkcode regionOf}. */
+/** The delays of {@linkcode regions} as a function, each node in the region of {@linkcode regionOf}, whatever the seed. */
 export function regionLatency(): (from: PeerId, to: PeerId) => number {
   const places = new Map<PeerId, number>();
   const place = (id: PeerId): number => {

@@ -87,7 +87,7 @@ export class Dial implements SimEvent {
   /** The next step's time has come. */
   fire(): void {
     this.#event = 0;
-    if (this.#over || !this.from.running) return;
+    if (this.#over || !this.from.running || this.#waitsFor(this.from)) return;
     if (this.#stage === "failed") this.#failed();
     else if (this.#stage === "arrive") this.#arrive();
     else this.#complete();
@@ -125,7 +125,7 @@ export class Dial implements SimEvent {
   #arrive(): void {
     const { from } = this;
     const target = this.#reach();
-    if (target === undefined) return;
+    if (target === undefined || this.#waitsFor(target)) return;
     if (target === from || (this.#target !== undefined && target.id !== this.#target)) {
       from.handshakesFailed++;
       const own = target === from;
@@ -149,7 +149,8 @@ export class Dial implements SimEvent {
       return;
     }
     const opposite = target.dialTo(from.id);
-    if (opposite !== undefined && !opposite.superseded) {
+    // One that waits for a timeout has sent its first message to nobody: it stands in no one's way.
+    if (opposite !== undefined && !opposite.superseded && opposite.#stage !== "failed") {
       // As over TCP: of two dials between the same two, the smaller id's stays.
       if (from.id < target.id) {
         opposite.supersede();
@@ -174,6 +175,19 @@ export class Dial implements SimEvent {
     const end = linkPair(from, target);
     end.other.enqueue(undefined);
     from.opened(end);
+  }
+
+  /** True where a node's event loop is blocked: this step is taken when it goes on. */
+  #waitsFor(node: SimNode): boolean {
+    const { world } = this.from;
+    const late = node.loop?.blockedUntil;
+    if (late === undefined) return false;
+    if (node !== this.from && late - this.#began > world.dialTimeoutMs) {
+      this.#timeout("no answer in time");
+    } else {
+      this.#event = world.clock.schedule(late, this);
+    }
+    return true;
   }
 
   /** The node at the address, if it can be spoken to; else plans the failure. */

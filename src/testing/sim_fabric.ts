@@ -12,7 +12,9 @@ import { SimTransport } from "./sim_transport.ts";
 import { type SimFabricOptions, SimWorld } from "./sim_world.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-export type { Latency, SimFabricOptions } from "./sim_world.ts";
+export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
+export type { Bandwidth } from "./bandwidth.ts";
+export type { SimFabricOptions } from "./sim_world.ts";
 
 /** What a whole simulated network has counted; a frozen snapshot. */
 export interface SimFabricMetrics {
@@ -82,15 +84,16 @@ export class SimFabric {
    *
    * @param id The node.
    * @param options As for {@linkcode createTransport}.
+   * @param as Another id in its place.
    */
-  restart(id: PeerId, options: SimNodeOptions = {}): SimTransport {
+  restart(id: PeerId, options: SimNodeOptions = {}, as: PeerId = id): SimTransport {
     const old = this.#node(id);
-    const transport = this.createTransport(id, {
-      address: old.address === "" ? undefined : old.address,
-      listen: old.address !== "",
+    const transport = this.createTransport(as, {
       ...options,
+      address: options.address ?? (old.address === "" ? undefined : old.address),
+      listen: options.listen ?? old.address !== "",
     });
-    this.#world.traceFault("restart", [this.#node(id)]);
+    this.#world.traceFault("restart", [this.#node(as)]);
     return transport;
   }
 
@@ -150,6 +153,18 @@ export class SimFabric {
     return true;
   }
 
+  /** Breaks each link with a chance of `share`; returns how many. */
+  breakLinks(share: number, chance: Rng): number {
+    if (!(share >= 0 && share <= 1)) throw new RangeError(`no share from 0 to 1: ${share}`);
+    let broken = 0;
+    for (const id of this.ids()) {
+      for (const end of this.#node(id).links.values()) {
+        if (id < end.peer.id && chance.next() < share && this.breakLink(id, end.peer.id)) broken++;
+      }
+    }
+    return broken;
+  }
+
   /** Delays everything that a node sends and receives by `ms`; 0 ends it. */
   slow(id: PeerId, ms: number): void {
     const node = this.#node(id);
@@ -160,6 +175,18 @@ export class SimFabric {
   /** The round trip between two nodes as a ping would measure it now, without jitter. */
   rtt(a: PeerId, b: PeerId): number {
     return this.#world.rtt(this.#node(a), this.#node(b));
+  }
+
+  /**
+   * Blocks a node's event loop for `ms` from now: its timers and what it receives are handled late, in order, and its transport's
+   * `lag` says so. What its user calls meanwhile happens at once. Peers give up the links to one that is silent for too long
+   * (`detectMs`).
+   */
+  stall(id: PeerId, ms: number): void {
+    if (!(ms > 0 && ms < Infinity)) throw new RangeError(`ms must be a number above 0, not ${ms}`);
+    const node = this.#node(id);
+    this.#world.traceFault("stall", [node]);
+    if (node.running) node.stall(ms);
   }
 
   /** The running node at an address, with or without "id@" before it. */
@@ -173,6 +200,16 @@ export class SimFabric {
     const ids: PeerId[] = [];
     for (const node of this.#world.nodes.values()) if (node.running) ids.push(node.id);
     return ids;
+  }
+
+  /** Where a node is, an index into the matrix of latencies; undefined where the model has no places. */
+  placeOf(id: PeerId): number | undefined {
+    return this.#world.latency.placeOf(this.#node(id));
+  }
+
+  /** The name of the place where a node is. */
+  regionOf(id: PeerId): string | undefined {
+    return this.#world.latency.nameOf(this.#node(id));
   }
 
   /** Seeded chance of its own for a user of the fabric; the same label gives the same numbers. */

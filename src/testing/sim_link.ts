@@ -1,13 +1,14 @@
 /**
  * One end of a simulated link. Internal.
  *
- * A link is a TCP connection with a sealed channel on it: FIFO each way, frames late or never, but not lost one by one. The three send lanes
- * of a real connection collapse into one: without a model of bandwidth nothing waits in them.
+ * A link is a TCP connection with a sealed channel on it: FIFO each way, frames late or never, but not lost one by one. Where bandwidth is not
+ * modelled the three send lanes of a real connection collapse into one, for nothing waits in them.
  *
  * @module
  */
 
 import type { DownReason } from "../core/host.ts";
+import { Landing, type SendQueues } from "./bandwidth.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { SimEvent } from "./virtual_clock.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -95,6 +96,8 @@ export class LinkEnd {
   bytesOut = 0;
   /** Bytes that a cut holds back on their way to this end. */
   stalledBytes = 0;
+  /** What waits for the owner's uplink. */
+  queues: SendQueues | undefined;
   lastUsed: number;
   /** Delay of what comes to this end. */
   readonly #base: number;
@@ -113,14 +116,18 @@ export class LinkEnd {
     this.lastUsed = owner.world.clock.now();
   }
 
-  /** Puts something on its way to this end; the one place where delay, loss and, one day, bandwidth are added. */
+  /** Puts something on its way to this end. */
   enqueue(reason: DownReason | undefined, bytes?: Uint8Array, from = 0, to = 0): void {
+    this.depart(to - from + FRAME_OVERHEAD, new InFlight(this, reason, bytes, from, to));
+  }
+
+  /** `size` bytes leave for this end, and with them the last of `item`, if any; the one place where delay and loss are added. */
+  depart(size: number, item: InFlight | undefined): void {
     const world = this.world, clock = world.clock;
     if (this.orphaned) {
-      world.lost++;
+      if (item !== undefined) world.lost++;
       return;
     }
-    const size = to - from + FRAME_OVERHEAD;
     const delay = world.frameDelay(this.#base, this.owner.extraMs + this.peer.extraMs, size);
     if (delay < 0) {
       this.sever();
@@ -130,7 +137,16 @@ export class LinkEnd {
     // FIFO: equal times keep their order in the heap.
     if (at < this.#lastArrival) at = this.#lastArrival;
     this.#lastArrival = at;
-    clock.schedule(at, new InFlight(this, reason, bytes, from, to));
+    const { downlink } = this.owner;
+    if (downlink !== undefined) clock.schedule(at, new Landing(downlink, size, item));
+    else if (item !== undefined) clock.schedule(at, item);
+  }
+
+  /** Says goodbye to the other side, after what waits for the uplink. */
+  farewell(told: DownReason): void {
+    const say = () => this.other.enqueue(told);
+    if (this.queues === undefined || this.queues.empty) say();
+    else this.queues.last = say;
   }
 
   /** Something reached this end. */
@@ -152,7 +168,19 @@ export class LinkEnd {
       this.stalledBytes += item.to - item.from;
       return;
     }
+    const { loop } = this.owner;
+    if (loop !== undefined && loop.holdFrame(item)) {
+      this.stalledBytes += item.to - item.from;
+      return;
+    }
     this.#take(item);
+  }
+
+  /** The owner's event loop goes on and finds what arrived meanwhile. */
+  release(item: InFlight): void {
+    this.stalledBytes = Math.max(0, this.stalledBytes - (item.to - item.from));
+    if (this.closed || !this.owner.running) this.world.lost++;
+    else this.#take(item);
   }
 
   #take(item: InFlight): void {
@@ -178,7 +206,7 @@ export class LinkEnd {
   close(reason: DownReason, told: DownReason): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.peer.running) this.other.enqueue(told);
+    if (this.peer.running) this.farewell(told);
     this.world.clock.schedule(this.world.clock.now(), new EndTimer(this, reason));
   }
 
@@ -186,6 +214,11 @@ export class LinkEnd {
   lose(): void {
     this.#loseTimer = 0;
     if (this.closed) return;
+    const late = this.owner.loop?.blockedUntil;
+    if (late !== undefined) {
+      this.#loseTimer = this.world.clock.schedule(late, new EndTimer(this, "lose"));
+      return;
+    }
     this.closed = true;
     const { world, other } = this;
     // A silent end sends a reset; where that can't pass, the other end's own timer runs.
@@ -222,6 +255,8 @@ export class LinkEnd {
     this.#keep();
     this.#stalled = undefined;
     this.stalledBytes = 0;
+    // What was sent before a close still leaves.
+    if (this.queues?.last === undefined) this.#dropQueues();
     if (this.up) this.owner.ended(this, reason);
   }
 
@@ -231,6 +266,7 @@ export class LinkEnd {
     this.reported = true;
     this.#keep();
     this.#stalled = undefined;
+    this.#dropQueues();
     this.other.orphaned = true;
     this.other.loseIn(this.world.detectionDelay());
   }
@@ -276,13 +312,17 @@ export class LinkEnd {
     this.#idle = false;
     if (this.closed || this.owner.held(this.peer.id)) return;
     const { clock, idleMs } = this.world;
-    const due = this.lastUsed + idleMs;
+    const due = this.owner.loop?.blockedUntil ?? this.lastUsed + idleMs;
     if (due <= clock.now()) {
       this.close("idle", "idle");
       return;
     }
     this.#idle = true;
     clock.schedule(due, new IdleTimer(this));
+  }
+
+  #dropQueues(): void {
+    if (this.queues !== undefined) this.world.lost += this.queues.clear();
   }
 
   #keep(): void {

@@ -8,9 +8,12 @@ import type { DownReason, PeerId } from "../core/host.ts";
 import type { TransportSink } from "../transport.ts";
 import { GossipError } from "../errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import { Lane } from "../wire/frames.ts";
+import { type Bandwidth, checkBandwidth, Downlink, Uplink } from "./bandwidth.ts";
 import { hashText, type Rng } from "./rng.ts";
 import { Dial } from "./sim_dial.ts";
-import { FRAME_OVERHEAD, type LinkEnd } from "./sim_link.ts";
+import { FRAME_OVERHEAD, InFlight, type LinkEnd } from "./sim_link.ts";
+import { LateLoop } from "./sim_stall.ts";
 import type { SimEvent } from "./virtual_clock.ts";
 import type { SimWorld } from "./sim_world.ts";
 
@@ -26,6 +29,8 @@ export interface SimNodeOptions {
   skewMs?: number;
   /** Delay of everything that it sends and receives, in ms. Default 0. */
   slowMs?: number;
+  /** Bytes per second that it sends and takes. Default: those of the network. */
+  bandwidth?: Bandwidth;
 }
 
 /** What the other side is told where this side ends a link for `reason`. */
@@ -36,15 +41,21 @@ function toldReason(reason: DownReason): DownReason {
 /** A timer of a node: silent once the node is gone. */
 export class NodeTimer implements SimEvent {
   readonly #node: SimNode;
-  readonly #run: () => void;
+  readonly #call: () => void;
 
   constructor(node: SimNode, run: () => void) {
     this.#node = node;
-    this.#run = run;
+    this.#call = run;
   }
 
   fire(): void {
-    if (this.#node.running) this.#run();
+    const { loop } = this.#node;
+    if (loop === undefined || !loop.holdTimer(this)) this.run();
+  }
+
+  /** Fires, however late. */
+  run(): void {
+    if (this.#node.running) this.#call();
   }
 }
 
@@ -60,6 +71,8 @@ export class SimNode {
   readonly laneBytes: number;
   readonly mostLinks: number;
   readonly links: Map<PeerId, LinkEnd> = new Map();
+  readonly uplink: Uplink | undefined;
+  readonly downlink: Downlink | undefined;
   sink!: TransportSink;
   started = false;
   crashed = false;
@@ -67,6 +80,8 @@ export class SimNode {
   /** Side of a partition. */
   group = 0;
   extraMs: number;
+  /** Its event loop, once it was late. */
+  loop: LateLoop | undefined;
   connections = 0;
   dials = 0;
   dialsFailed = 0;
@@ -93,6 +108,11 @@ export class SimNode {
     this.extraMs = options.slowMs ?? 0;
     this.laneBytes = options.limits?.laneBytes ?? DEFAULT_LIMITS.laneBytes;
     this.mostLinks = options.limits?.connections ?? DEFAULT_LIMITS.connections;
+    const bandwidth = options.bandwidth ?? world.bandwidth;
+    if (bandwidth === undefined) return;
+    checkBandwidth(bandwidth);
+    if (bandwidth.up !== Infinity) this.uplink = new Uplink(world.clock, bandwidth.up);
+    if (bandwidth.down !== Infinity) this.downlink = new Downlink(world.clock, bandwidth.down);
   }
 
   /** True between start and close or crash. */
@@ -140,7 +160,12 @@ export class SimNode {
     this.sink.down(peer, reason);
   }
 
-  send(peer: PeerId, head: Uint8Array, body: Uint8Array | undefined): boolean {
+  send(
+    peer: PeerId,
+    head: Uint8Array,
+    body: Uint8Array | undefined,
+    lane: Lane = Lane.NORMAL,
+  ): boolean {
     const end = this.links.get(peer);
     if (end === undefined || end.closed || !this.running) return false;
     const other = end.other;
@@ -150,13 +175,31 @@ export class SimNode {
       this.framesRefused++;
       return false;
     }
+    if (this.uplink === undefined) {
+      world.join(head, body);
+      other.enqueue(undefined, world.joined, world.joinedStart, world.joinedEnd);
+    } else if (!this.#queue(end, lane, head, body)) {
+      this.framesRefused++;
+      return false;
+    }
     end.bytesOut += length + FRAME_OVERHEAD;
     this.bytesOut += length + FRAME_OVERHEAD;
     this.framesOut++;
     end.lastUsed = world.clock.now();
-    world.join(head, body);
-    other.enqueue(undefined, world.joined, world.joinedStart, world.joinedEnd);
     return true;
+  }
+
+  #queue(end: LinkEnd, lane: Lane, head: Uint8Array, body: Uint8Array | undefined): boolean {
+    const { world } = this;
+    world.join(head, body);
+    const item = new InFlight(
+      end.other,
+      undefined,
+      world.joined,
+      world.joinedStart,
+      world.joinedEnd,
+    );
+    return this.uplink!.push(end, lane, item, this.laneBytes);
   }
 
   disconnect(peer: PeerId, reason: DownReason): void {
@@ -225,6 +268,17 @@ export class SimNode {
     this.#dialing?.delete(key);
   }
 
+  /** Its event loop stands still for `ms`: what silence that long means to its peers, they notice. */
+  stall(ms: number): void {
+    this.loop ??= new LateLoop(this);
+    this.loop.block(ms);
+    if (ms < this.world.detectMs / 2) return;
+    for (const end of this.links.values()) {
+      const noticed = this.world.detectionDelay();
+      if (noticed < ms) end.other.loseIn(noticed);
+    }
+  }
+
   /** The process is gone, without a word to anybody. */
   crash(): void {
     if (this.crashed || this.closed) return;
@@ -240,7 +294,7 @@ export class SimNode {
     for (const end of ends) {
       if (end.closed) continue;
       end.closed = true;
-      end.other.enqueue("left");
+      end.farewell("left");
     }
     this.closed = true;
     this.#stopDials();

@@ -6,7 +6,21 @@
 
 import type { DownReason, PeerId } from "../core/host.ts";
 
-/** One thing that happened between two nodes. */
+/**
+ * One thing that happened between two nodes.
+ *
+ * @example
+ * ```ts
+ * import { Network, type TraceEvent } from "@x/plumtree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const faults: TraceEvent[] = [];
+ * await using net = new Network({ seed: 1 });
+ * net.trace = (event) => void (event.type === "fault" && faults.push(event));
+ * net.kill(await net.spawn(1));
+ * assertEquals(faults, [{ type: "fault", time: 0, what: "kill", nodes: 1 }]);
+ * ```
+ */
 export type TraceEvent =
   /** A frame reached its receiver. */
   | {
@@ -38,7 +52,7 @@ export type TraceEvent =
   | {
     readonly type: "fault";
     readonly time: number;
-    readonly what: "kill" | "restart" | "partition" | "heal" | "slow" | "break";
+    readonly what: "kill" | "restart" | "partition" | "heal" | "slow" | "break" | "stall";
     readonly nodes: number;
   };
 

@@ -17,15 +17,15 @@ function linkInfo(end: LinkEnd): LinkInfo {
     rttMs: end.world.rtt(end.owner, end.peer),
     bytesIn: end.bytesIn,
     bytesOut: end.bytesOut,
-    queuedBytes: end.other.stalledBytes,
+    queuedBytes: end.other.stalledBytes + (end.queues?.bytes ?? 0),
   };
 }
 
 /**
  * One node's links in a simulated network.
  *
- * What differs from TCP: the three lanes are one queue (nothing waits where bandwidth is not modelled; `laneBytes` bounds what a cut holds
- * back), there is no cap on dials under way and on half-open handshakes, and a record is a frame.
+ * What differs from TCP: where bandwidth is not modelled the three lanes are one queue in which nothing waits (`laneBytes` bounds what a cut
+ * holds back), there is no cap on dials under way and on half-open handshakes, and a record is a frame.
  */
 export class SimTransport implements Transport {
   readonly #node: SimNode;
@@ -90,6 +90,12 @@ export class SimTransport implements Transport {
   /** See `Clock.cancel`. */
   cancel(timer: TimerId): void {
     this.#node.world.clock.cancel(timer);
+    this.#node.loop?.cancel(timer);
+  }
+
+  /** See `Clock.lag`: how late `SimFabric.stall` made this node's event loop. */
+  lag(): number {
+    return this.#node.loop?.lag() ?? 0;
   }
 
   /** See {@linkcode Transport.connect}. */
@@ -121,8 +127,8 @@ export class SimTransport implements Transport {
   }
 
   /** See {@linkcode Transport.send}. The same head and body sent to several peers in a row are joined once. */
-  send(peer: PeerId, _lane: Lane, head: Uint8Array, body?: Uint8Array): boolean {
-    return this.#node.send(peer, head, body);
+  send(peer: PeerId, lane: Lane, head: Uint8Array, body?: Uint8Array): boolean {
+    return this.#node.send(peer, head, body, lane);
   }
 
   /** The round trip by the latency model, without jitter. */

@@ -5,27 +5,12 @@
  */
 
 import type { DownReason, PeerId } from "../core/host.ts";
-import { mix32, Rng } from "./rng.ts";
+import { type Bandwidth, checkBandwidth } from "./bandwidth.ts";
+import { type Latency, LatencyModel } from "./latency.ts";
+import { Rng } from "./rng.ts";
 import { reasonCode, type TraceEvent, TraceHash } from "./sim_trace.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
-
-/**
- * One-way delay in ms: the same everywhere, drawn per pair of nodes from a range, or given by a function.
- *
- * @example
- * ```ts
- * import { type Latency, Network } from "@x/plumtree/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const latencyMs: Latency = (from, to) => from < to ? 5 : 80;
- * await using net = new Network({ seed: 1, latencyMs });
- * const [a] = await net.spawn(2, { join: ["news"] });
- * await net.until(a!.topic("news")!.ready());
- * assertEquals(a!.topic("news")!.neighbors.length, 1);
- * ```
- */
-export type Latency = number | readonly [number, number] | ((from: PeerId, to: PeerId) => number);
 
 /**
  * How a simulated network behaves.
@@ -45,10 +30,14 @@ export interface SimFabricOptions {
   seed?: number | string;
   /**
    * One-way delay in ms. A number holds everywhere; `[min, max]` gives each pair of nodes its own delay in that range, the same both
-   * ways; a function is asked once per link and direction. Default 10.
+   * ways, `{ kind: "normal" }` one from a normal distribution; `{ kind: "matrix" }` and `regions()` go by the places of both; a function
+   * is asked once per link and direction. Default 10.
    */
   latencyMs?: Latency;
-  /** Random delay per frame on top, as a share of the link's own; never beyond `max` of a range. Default 0.1 for a range, else 0. */
+  /**
+   * Random delay per frame on top, as a share of the link's own; never beyond `max` of a range. Default 0.1 for a range and
+   * a normal distribution, else 0.
+   */
   jitter?: number;
   /**
    * Probability that a segment of 1,400 bytes is lost. Below a link there is TCP: the frame, and everything behind it, comes later by a
@@ -57,6 +46,11 @@ export interface SimFabricOptions {
   loss?: number;
   /** Probability, per frame, that the connection breaks instead. Default `loss / 1000`. */
   linkLoss?: number;
+  /**
+   * What each node can send and take. A message then leaves when the uplink is free, control first, in chunks as over TCP, and arrives
+   * when the receiver's downlink is through with it. Default: no bound.
+   */
+  bandwidth?: Bandwidth;
   /** Milliseconds after which silence ends a link; each end notices after a random part, between half and all of it. Default 5000. */
   detectMs?: number;
   /** Milliseconds after which a dial that nobody answers is given up. Default 10_000. */
@@ -97,11 +91,10 @@ export class SimWorld {
   /** True while a partition holds; spares every frame the look at groups. */
   divided = false;
   oneWay = false;
+  readonly latency: LatencyModel;
+  readonly bandwidth: Bandwidth | undefined;
   readonly #chance: Rng;
-  readonly #latency: Latency;
   readonly #jitter: number;
-  readonly #most: number;
-  readonly #pairSeed: number;
   readonly #loss: number;
   readonly #linkLoss: number;
   // The pair of a fan-out, joined once: receivers never write to what they get.
@@ -118,11 +111,10 @@ export class SimWorld {
     this.clock = clock;
     this.rng = new Rng(options.seed ?? 1);
     this.#chance = this.rng.fork("links");
-    this.#pairSeed = this.rng.fork("pairs").uint32();
-    const latency = options.latencyMs ?? 10;
-    this.#latency = latency;
-    this.#jitter = options.jitter ?? (Array.isArray(latency) ? 0.1 : 0);
-    this.#most = Array.isArray(latency) ? latency[1] : Infinity;
+    this.latency = new LatencyModel(options.latencyMs ?? 10, this.rng.fork("pairs").uint32());
+    this.#jitter = options.jitter ?? this.latency.jitter;
+    this.bandwidth = options.bandwidth;
+    if (this.bandwidth !== undefined) checkBandwidth(this.bandwidth);
     this.#loss = options.loss ?? 0;
     this.#linkLoss = options.linkLoss ?? this.#loss / 1_000;
     this.detectMs = options.detectMs ?? 5_000;
@@ -133,14 +125,7 @@ export class SimWorld {
 
   /** The link's own one-way delay, without jitter and slowness. */
   baseLatency(from: SimNode, to: SimNode): number {
-    const latency = this.#latency;
-    if (typeof latency === "number") return latency;
-    if (typeof latency === "function") return latency(from.id, to.id);
-    const [min, max] = latency as readonly [number, number];
-    // Both ends' keys, smaller first: the same both ways, and no table of pairs.
-    const low = Math.min(from.key, to.key), high = Math.max(from.key, to.key);
-    const share = mix32(mix32(low + this.#pairSeed) ^ Math.imul(high, 0x9e3779b1)) / 4294967296;
-    return min + (max - min) * share;
+    return this.latency.between(from, to);
   }
 
   /** A round trip as a ping would measure it, without jitter. */
@@ -153,7 +138,7 @@ export class SimWorld {
     let delay = base;
     if (this.#jitter > 0) {
       delay += base * this.#jitter * this.#chance.next();
-      if (delay > this.#most) delay = this.#most;
+      if (delay > this.latency.most) delay = this.latency.most;
     }
     delay += extra;
     if (this.#linkLoss > 0 && this.#chance.next() < this.#linkLoss) {

@@ -76,6 +76,11 @@ export class VirtualClock {
     return this.#heap.size;
   }
 
+  /** Names the event that happened last, or happens now. */
+  get firing(): EventId {
+    return this.#heap.poppedId;
+  }
+
   /** True while {@linkcode run} or {@linkcode runUntil} moves the clock. */
   get running(): boolean {
     return this.#running;

@@ -1,0 +1,92 @@
+/**
+ * Options of a simulated network's nodes.
+ *
+ * @module
+ */
+
+import type { Gossip } from "../gossip.ts";
+import type { GossipOptions } from "../gossip_options.ts";
+import type { TopicOptions } from "../topic.ts";
+import type { Bandwidth } from "./bandwidth.ts";
+import type { Rng } from "./rng.ts";
+
+/**
+ * Options of {@linkcode Network.spawn}; those that `GossipOptions` has too mean the same.
+ *
+ * @example
+ * ```ts
+ * import { Network, type SpawnOptions } from "@x/plumtree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: SpawnOptions = { join: ["news"], topic: { echo: true }, directory: false };
+ * await using net = new Network({ seed: 1 });
+ * const [node] = await net.spawn(1, options);
+ * assertEquals(node!.topic("news")?.name, "news");
+ * assertEquals(node!.directory.size, 0);
+ * ```
+ */
+export interface SpawnOptions
+  extends Pick<GossipOptions, "bootstrap" | "preset" | "overlay" | "tree" | "limits" | "listen"> {
+  /** Topics that every node joins. Default none. */
+  join?: string[];
+  /** Options of these topics. Default: those of `Gossip.join`. */
+  topic?: TopicOptions;
+  /**
+   * Whether nodes keep a directory. Every node then hears of every other one, which is n² records: turn it off for
+   * thousands of nodes whose topics need no look-up. Default true.
+   */
+  directory?: boolean;
+  /** How far their wall clocks are ahead of the others', in ms: a number, or a range in which each draws its own. Default 0. */
+  skewMs?: number | readonly [number, number];
+  /** Bytes per second that each sends and takes. Default: those of the network. */
+  bandwidth?: Bandwidth;
+}
+
+/**
+ * What a cut is between: some nodes and all others, several groups, or a share of all nodes, drawn by chance, and the rest.
+ *
+ * @example
+ * ```ts
+ * import { Network, type Sides } from "@x/plumtree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using net = new Network({ seed: 1 });
+ * const nodes = await net.spawn(9);
+ * const thirds: Sides = [nodes.slice(0, 3), nodes.slice(3, 6), nodes.slice(6)];
+ * assertEquals(net.partition(thirds).length, 3);
+ * ```
+ */
+export type Sides = readonly Gossip[] | readonly (readonly Gossip[])[] | number;
+
+/** The groups of a cut. */
+export function sidesOf(sides: Sides, all: readonly Gossip[], rng: Rng): readonly Gossip[][] {
+  if (typeof sides === "number") {
+    if (!(sides > 0 && sides < 1)) throw new RangeError(`no share between 0 and 1: ${sides}`);
+    return [rng.shuffle([...all]).slice(0, Math.max(1, Math.round(sides * all.length)))];
+  }
+  const isGroup = (side: Gossip | readonly Gossip[]): side is readonly Gossip[] =>
+    Array.isArray(side);
+  const groups: Gossip[][] = [], single: Gossip[] = [];
+  for (const side of sides) {
+    if (isGroup(side)) groups.push([...side]);
+    else single.push(side);
+  }
+  return groups.length > 0 ? groups : [single];
+}
+
+/** The skew of one node. */
+export function skewOf(skewMs: SpawnOptions["skewMs"], rng: Rng): number {
+  const [from, to] = typeof skewMs === "number" ? [skewMs, skewMs] : skewMs ?? [0, 0];
+  if (!(from <= to) || from === -Infinity || to === Infinity) {
+    throw new RangeError(`no skew: ${from} to ${to} ms`);
+  }
+  return from + (to - from) * rng.next();
+}
+
+/** Seconds in ms; refuses what is no time. */
+export function milliseconds(seconds: number): number {
+  if (typeof seconds !== "number" || !(seconds >= 0)) {
+    throw new RangeError(`seconds must be a number of at least 0, not ${seconds}`);
+  }
+  return seconds * 1_000;
+}
