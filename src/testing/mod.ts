@@ -25,6 +25,7 @@ export type {
   Latency,
   MatrixLatency,
   NormalLatency,
+  SimFabricMetrics as NetworkMetrics,
   SimFabricOptions as NetworkOptions,
 } from "./sim_fabric.ts";
 export type { TraceEvent } from "./sim_trace.ts";

@@ -11,7 +11,7 @@ import { milliseconds, type Sides, sidesOf, skewOf, type SpawnOptions } from "./
 import type { Rng } from "./rng.ts";
 import { shareRecords } from "./shared_records.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
-import { SimFabric, type SimFabricOptions } from "./sim_fabric.ts";
+import { SimFabric, type SimFabricMetrics, type SimFabricOptions } from "./sim_fabric.ts";
 import type { SimNodeOptions } from "./sim_node.ts";
 import type { TraceEvent } from "./sim_trace.ts";
 import type { SimTransport } from "./sim_transport.ts";
@@ -118,6 +118,7 @@ export class Network implements AsyncDisposable {
     return this.#fabric.trace;
   }
 
+  /** Sets who is told; undefined ends it. */
   set trace(listener: ((event: TraceEvent) => void) | undefined) {
     this.#fabric.trace = listener;
   }
@@ -325,6 +326,11 @@ export class Network implements AsyncDisposable {
    */
   stall(node: Gossip, ms: number): void {
     this.#fabric.stall(this.#known(node).gossip.id, ms);
+  }
+
+  /** What the whole network has counted so far. */
+  metrics(): SimFabricMetrics {
+    return this.#fabric.metrics();
   }
 
   /** The name of the place where a node is; undefined where the network has no matrix of latencies. */

@@ -33,7 +33,7 @@ export class Dial implements SimEvent {
   #index = 0;
   #began = 0;
   #rtt = 0;
-  #stage: "arrive" | "complete" | "failed" = "arrive";
+  #stage: "waiting" | "arrive" | "complete" | "failed" = "waiting";
   #cause: GossipError | undefined;
   #event = 0;
   #over = false;
@@ -42,6 +42,15 @@ export class Dial implements SimEvent {
     this.from = from;
     this.#target = target;
     this.#addresses = addresses;
+  }
+
+  /** How far it is. */
+  get stage(): "waiting" | "arrive" | "complete" | "failed" {
+    return this.#stage;
+  }
+
+  get #speaks(): boolean {
+    return this.#stage === "arrive" || this.#stage === "complete";
   }
 
   /** A promise for the peer. */
@@ -149,8 +158,8 @@ export class Dial implements SimEvent {
       return;
     }
     const opposite = target.dialTo(from.id);
-    // One that waits for a timeout has sent its first message to nobody: it stands in no one's way.
-    if (opposite !== undefined && !opposite.superseded && opposite.#stage !== "failed") {
+    // One that waits for its turn or for a timeout has not spoken to anybody: it stands in no one's way.
+    if (opposite !== undefined && !opposite.superseded && opposite.#speaks) {
       // As over TCP: of two dials between the same two, the smaller id's stays.
       if (from.id < target.id) {
         opposite.supersede();
@@ -255,6 +264,6 @@ export class Dial implements SimEvent {
     this.#over = true;
     if (this.#event !== 0) this.from.world.clock.cancel(this.#event);
     this.#event = 0;
-    this.from.endDial(this.#target ?? this.#addresses[0]!);
+    this.from.endDial(this.#target ?? this.#addresses[0]!, this);
   }
 }

@@ -16,7 +16,22 @@ export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
 export type { Bandwidth } from "./bandwidth.ts";
 export type { SimFabricOptions } from "./sim_world.ts";
 
-/** What a whole simulated network has counted; a frozen snapshot. */
+/**
+ * What a whole simulated network has counted; a frozen snapshot.
+ *
+ * @example
+ * ```ts
+ * import { Network, type NetworkMetrics } from "@x/plumtree/testing";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * await using net = new Network({ seed: 1 });
+ * await net.spawn(3, { join: ["news"] });
+ * await net.run({ seconds: 2 });
+ * const counted: NetworkMetrics = net.metrics();
+ * assertEquals([counted.nodes, counted.linkEnds], [3, 6]);
+ * assert(counted.bytes > counted.frames);
+ * ```
+ */
 export interface SimFabricMetrics {
   /** Nodes that are running. */
   readonly nodes: number;
@@ -26,6 +41,8 @@ export interface SimFabricMetrics {
   readonly events: number;
   /** Frames delivered. */
   readonly frames: number;
+  /** Bytes of these frames. */
+  readonly bytes: number;
   /** Frames that were under way when their link ended. */
   readonly framesLost: number;
   /** Frames that a lost segment made late. */
@@ -245,6 +262,7 @@ export class SimFabric {
       linkEnds,
       events: this.clock.events,
       frames: world.frames,
+      bytes: world.bytes,
       framesLost: world.lost,
       retransmitted: world.retransmitted,
       linksBroken: world.broken,

@@ -63,21 +63,8 @@ class EndTimer implements SimEvent {
   }
 }
 
-/** The idle time of one end: "idle" as a reason of its own is said only after a look. */
-class IdleTimer implements SimEvent {
-  readonly end: LinkEnd;
-
-  constructor(end: LinkEnd) {
-    this.end = end;
-  }
-
-  fire(): void {
-    this.end.checkIdle();
-  }
-}
-
-/** See the module. */
-export class LinkEnd {
+/** See the module. As an event it is the end of its idle time: one object less for each of the many links of a large network. */
+export class LinkEnd implements SimEvent {
   readonly world: SimWorld;
   readonly owner: SimNode;
   readonly peer: SimNode;
@@ -304,11 +291,11 @@ export class LinkEnd {
     if (this.#idle || this.closed) return;
     this.#idle = true;
     const { clock, idleMs } = this.world;
-    clock.schedule(clock.now() + idleMs, new IdleTimer(this));
+    clock.schedule(clock.now() + idleMs, this);
   }
 
   /** The idle time is over: closes the link where nobody holds it and nothing went over it. */
-  checkIdle(): void {
+  fire(): void {
     this.#idle = false;
     if (this.closed || this.owner.held(this.peer.id)) return;
     const { clock, idleMs } = this.world;
@@ -318,7 +305,7 @@ export class LinkEnd {
       return;
     }
     this.#idle = true;
-    clock.schedule(due, new IdleTimer(this));
+    clock.schedule(due, this);
   }
 
   #dropQueues(): void {

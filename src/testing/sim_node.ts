@@ -23,8 +23,8 @@ export interface SimNodeOptions {
   address?: string;
   /** False: dials out only, has no address. Default true. */
   listen?: boolean;
-  /** `laneBytes` and `connections` are used. */
-  limits?: Partial<Pick<Limits, "laneBytes" | "connections">>;
+  /** `laneBytes`, `connections` and `dials` are used. */
+  limits?: Partial<Pick<Limits, "laneBytes" | "connections" | "dials">>;
   /** How much its wall clock is ahead of the others', in ms. Default 0. */
   skewMs?: number;
   /** Delay of everything that it sends and receives, in ms. Default 0. */
@@ -70,6 +70,7 @@ export class SimNode {
   readonly skewMs: number;
   readonly laneBytes: number;
   readonly mostLinks: number;
+  readonly mostDials: number;
   readonly links: Map<PeerId, LinkEnd> = new Map();
   readonly uplink: Uplink | undefined;
   readonly downlink: Downlink | undefined;
@@ -97,6 +98,8 @@ export class SimNode {
   // Made when first needed: most of 100,000 nodes dial rarely.
   #holds: Map<PeerId, number> | undefined;
   #dialing: Map<string, Dial> | undefined;
+  #waiting: Dial[] | undefined;
+  #underWay = 0;
 
   constructor(world: SimWorld, id: PeerId, address: string, options: SimNodeOptions) {
     this.world = world;
@@ -108,6 +111,7 @@ export class SimNode {
     this.extraMs = options.slowMs ?? 0;
     this.laneBytes = options.limits?.laneBytes ?? DEFAULT_LIMITS.laneBytes;
     this.mostLinks = options.limits?.connections ?? DEFAULT_LIMITS.connections;
+    this.mostDials = options.limits?.dials ?? DEFAULT_LIMITS.dials;
     const bandwidth = options.bandwidth ?? world.bandwidth;
     if (bandwidth === undefined) return;
     checkBandwidth(bandwidth);
@@ -264,8 +268,15 @@ export class SimNode {
   }
 
   /** Forgets a dial that has ended. */
-  endDial(key: string): void {
+  endDial(key: string, dial: Dial): void {
     this.#dialing?.delete(key);
+    if (dial.stage === "waiting") {
+      this.#waiting?.splice(this.#waiting.indexOf(dial), 1);
+      return;
+    }
+    this.#underWay--;
+    const next = this.running ? this.#waiting?.shift() : undefined;
+    if (next !== undefined) this.#begin(next);
   }
 
   /** Its event loop stands still for `ms`: what silence that long means to its peers, they notice. */
@@ -307,12 +318,18 @@ export class SimNode {
   #addDial(key: string, dial: Dial): void {
     this.#dialing ??= new Map();
     this.#dialing.set(key, dial);
+    if (this.#underWay < this.mostDials) this.#begin(dial);
+    else (this.#waiting ??= []).push(dial);
+  }
+
+  #begin(dial: Dial): void {
+    this.#underWay++;
     dial.begin();
   }
 
   #stopDials(): void {
     const dials = [...this.#dialing?.values() ?? []];
-    this.#dialing = undefined;
+    this.#dialing = this.#waiting = undefined;
     for (const dial of dials) dial.give(new GossipError("closed", "the node is closed"));
   }
 }

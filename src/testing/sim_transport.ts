@@ -25,7 +25,7 @@ function linkInfo(end: LinkEnd): LinkInfo {
  * One node's links in a simulated network.
  *
  * What differs from TCP: where bandwidth is not modelled the three lanes are one queue in which nothing waits (`laneBytes` bounds what a cut
- * holds back), there is no cap on dials under way and on half-open handshakes, and a record is a frame.
+ * holds back), there is no cap on half-open handshakes, no pause after a failed dial, and a record is a frame.
  */
 export class SimTransport implements Transport {
   readonly #node: SimNode;

@@ -85,6 +85,7 @@ export class SimWorld {
   readonly places: Map<string, SimNode> = new Map();
   trace: ((event: TraceEvent) => void) | undefined;
   frames = 0;
+  bytes = 0;
   lost = 0;
   retransmitted = 0;
   broken = 0;
@@ -208,6 +209,7 @@ export class SimWorld {
 
   traceFrame(from: SimNode, to: SimNode, kind: number, length: number): void {
     this.frames++;
+    this.bytes += length;
     this.#record(1, from, to, kind, length);
     if (this.trace !== undefined) {
       const time = this.clock.now();

@@ -141,6 +141,28 @@ Deno.test("until gives what a promise gives, runs user code under virtual time, 
   assertEquals(net.now - start, 3_000);
 });
 
+Deno.test("a network counts what has happened in it, and time without events costs none", async () => {
+  await using net = new Network({ seed: 5, latencyMs: 10 });
+  const seen = { frames: 0, bytes: 0 };
+  net.trace = (event) => {
+    if (event.type !== "frame") return;
+    seen.frames++;
+    seen.bytes += event.length;
+  };
+  const nodes = await net.spawn(4, { join: ["blocks"] });
+  await net.run({ seconds: 5 });
+  const { frames, bytes, linkEnds, events } = net.metrics();
+  assertEquals({ frames, bytes }, seen);
+  assertEquals(linkEnds, nodes.reduce((sum, node) => sum + node.peers().length, 0));
+  assert(frames > 20 && events > frames);
+  net.kill(nodes);
+  await net.run({ seconds: 60 });
+  const after = net.metrics();
+  assertEquals([after.nodes, after.linkEnds, after.frames], [0, 0, frames]);
+  await net.run({ seconds: 1e6 });
+  assertEquals(net.metrics(), after);
+});
+
 Deno.test("wrong arguments of a network are refused", async () => {
   await using net = new Network();
   await assertRejects(() => net.spawn(0), RangeError);

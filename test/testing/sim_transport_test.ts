@@ -9,7 +9,7 @@ import { GossipError } from "../../src/errors.ts";
 import { simPeerId } from "../../src/testing/sim_crypto.ts";
 import { SimFabric } from "../../src/testing/sim_fabric.ts";
 import { Lane } from "../../src/wire/frames.ts";
-import { addNode, addNodes, busyRun, linkedPair, type Recorder } from "./sim_recorder.ts";
+import { addNode, addNodes, busyRun, linkedPair, Recorder } from "./sim_recorder.ts";
 
 function u32(n: number): Uint8Array {
   return new Uint8Array([n >>> 24, n >>> 16, n >>> 8, n]);
@@ -192,6 +192,46 @@ Deno.test("a node that is full refuses further links", async () => {
   assertEquals(hub.transport.links().length, 2);
   assertEquals(hub.heard("refused"), ["refused connections"]);
   assertEquals(nodes[2]!.heard("unreachable").length, 1);
+});
+
+Deno.test("dials beyond the bound wait for their turn, also when earlier ones fail or are given up", async () => {
+  const fabric = new SimFabric({ latencyMs: 10, dialTimeoutMs: 500 });
+  const a = addNode(fabric, 0, { limits: { dials: 2 } });
+  const others = [1, 2, 3, 4, 5, 6].map((i) => addNode(fabric, i));
+  for (const node of others.slice(0, 4)) a.transport.connect(node.id, node.transport.addresses);
+  assertEquals(a.transport.metrics().dials, 2);
+  await fabric.clock.run(80);
+  assertEquals(a.notes.map(({ time, what }) => [time, what]), [
+    [40, "up"],
+    [40, "up"],
+    [80, "up"],
+    [80, "up"],
+  ]);
+  fabric.kill(others[4]!.id);
+  const signal = new AbortController();
+  const given = [0, 1].map(() => a.transport.dial("10.9.9.9:1", signal));
+  a.transport.connect(others[4]!.id, others[4]!.transport.addresses);
+  const last = a.transport.dial(others[5]!.transport.address);
+  const waits = a.transport.dial("10.9.9.8:1", signal);
+  signal.abort(new Error("enough"));
+  for (const dial of [...given, waits]) await assertRejects(() => dial, Error, "enough");
+  await fabric.clock.run(1_000);
+  assertEquals(await last, others[5]!.id);
+  assertEquals(a.heard("unreachable").length, 1);
+});
+
+Deno.test("a dial of a node that came back is not kept away by one to it that had no answer", async () => {
+  const fabric = new SimFabric({ latencyMs: 10, dialTimeoutMs: 10_000 });
+  const [a, b] = addNodes(fabric, 2) as [Recorder, Recorder];
+  // Of two dials between the same two, that of the smaller id stays.
+  const [small, large] = a.id < b.id ? [a, b] : [b, a];
+  fabric.kill(large.id);
+  small.transport.connect(large.id, large.transport.addresses);
+  await fabric.clock.run(1_000);
+  const again = new Recorder(fabric.restart(large.id));
+  again.transport.connect(small.id, small.transport.addresses);
+  await fabric.clock.run(2_000);
+  assertEquals([small.heard("up"), again.heard("up")], [["up in"], ["up out"]]);
 });
 
 Deno.test("disconnect tells both ends once, after the frames that were sent before", async () => {
