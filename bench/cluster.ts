@@ -1,93 +1,65 @@
 /**
  * `deno task bench:cluster`: real nodes on loopback TCP under one workload. Options: `--nodes 16 --size 1024 --count 5000
- * --window 64 --senders 1 --sign 0 --mode burst|paced --rate 20 --json`.
+ * --window 64 --senders 1 --sign 0 --mode burst|paced --rate 20 --processes 1 --topics 1 --idle 0 --storm --json`.
+ * `--idle 30` leaves the cluster quiet for 30 seconds first and tells its CPU share and memory; `--storm` starts all nodes but the
+ * first at once and tells when they were ready.
  *
  * @module
  */
 
-import { Gossip, type Topic } from "@x/plumtree";
-import { Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
-import { checkLoad, type Cluster, runWorkload, warmUp } from "./workload.ts";
+import { percentile, Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
+import { PlumtreeCluster, rss } from "./plumtree_cluster.ts";
+import { SpreadCluster } from "./spread_cluster.ts";
+import { checkLoad, cpuMicros, round, runWorkload, warmUp, whole } from "./workload.ts";
 
-/** Real nodes in this process, all on one topic. */
-export class PlumtreeCluster implements Cluster {
-  readonly nodes: number;
-  onDelivery: (node: number, payload: Uint8Array) => void = () => {};
-  readonly #gossips: Gossip[];
-  readonly #topics: Topic[];
-  readonly #reading: Promise<void>[];
+const NUMBERS = {
+  ...{ nodes: 16, size: 1_024, count: 5_000, window: 64, senders: 1, sign: 0, rate: 20 },
+  ...{ processes: 1, topics: 1, idle: 0 },
+};
 
-  private constructor(gossips: Gossip[], topics: Topic[]) {
-    this.nodes = gossips.length;
-    this.#gossips = gossips;
-    this.#topics = topics;
-    this.#reading = topics.map((topic, node) => this.#read(topic, node));
-  }
-
-  /** Starts nodes and waits until the overlay is filled and a first round of messages has formed the tree. */
-  static async start(nodes: number, sign: boolean): Promise<PlumtreeCluster> {
-    const gossips: Gossip[] = [];
-    for (let i = 0; i < nodes; i++) {
-      const bootstrap = gossips.slice(0, 1).map(({ address }) => address);
-      gossips.push(await Gossip.listen({ hostname: "127.0.0.1", bootstrap }));
-    }
-    const topics = gossips.map((gossip) => gossip.join("bench", { sign, buffer: 100_000 }));
-    await Promise.all(topics.map((topic) => topic.ready()));
-    const cluster = new PlumtreeCluster(gossips, topics);
-    await cluster.#settle();
-    return cluster;
-  }
-
-  publish(node: number, payload: Uint8Array): Promise<void> {
-    return this.#topics[node]!.publish(payload).then(() => {});
-  }
-
-  counters(): { duplicates: number; wireBytes: number } {
-    let duplicates = 0, wireBytes = 0;
-    for (const topic of this.#topics) duplicates += topic.metrics().duplicates;
-    for (const gossip of this.#gossips) wireBytes += gossip.metrics().transport.bytesOut;
-    return { duplicates, wireBytes };
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#gossips.map((gossip) => gossip.close()));
-    await Promise.all(this.#reading);
-  }
-
-  async #read(topic: Topic, node: number): Promise<void> {
-    for await (const { data } of topic) this.onDelivery(node, data);
-  }
-
-  async #settle(): Promise<void> {
-    const wanted = Math.min(4, this.nodes - 1);
-    const deadline = performance.now() + 20_000;
-    while (
-      this.#topics.filter(({ neighbors }) => neighbors.length >= wanted).length < this.nodes * 0.8
-    ) {
-      if (performance.now() > deadline) break;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+/** CPU share of one core and memory of a cluster without messages. */
+async function idle(cluster: PlumtreeCluster, secs: number): Promise<Record<string, number>> {
+  const before = cpuMicros(), start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, secs * 1_000));
+  const cpuShare = (cpuMicros() - before) / 1e3 / (performance.now() - start);
+  const perNode = (rss() - cluster.firstRss) / 1_024 / (cluster.nodes - 1);
+  return { idleSecs: secs, cpuShare: round(cpuShare), rssPerNodeKb: Math.round(perNode) };
 }
 
 /** Runs the command; true where everything arrived. */
 export async function benchCluster(args: readonly string[]): Promise<boolean> {
-  const { nodes, size, count, window, senders, sign, mode, rate, json } = readArgs(
-    args,
-    { nodes: 16, size: 1_024, count: 5_000, window: 64, senders: 1, sign: 0, rate: 20 },
-    ["json"],
-    { mode: "burst" },
-  );
-  const load = checkLoad(nodes, { size, count, window, senders, mode, rate });
+  const options = readArgs(args, NUMBERS, ["json", "storm"], { mode: "burst" });
+  const { nodes, sign, processes, topics, storm, json } = options;
+  const load = checkLoad(nodes, options);
+  whole("sign", sign, 0, 1);
+  whole("topics", topics, 1, 1_024);
+  whole("processes", processes, 1, Math.floor(nodes / 2));
+  if (processes > 1 && (storm || options.idle > 0)) {
+    throw new RangeError("--storm and --idle look at one process: --processes 1");
+  }
   const progress = new Progress();
   progress.show(`starting ${nodes} nodes`);
-  const cluster = await PlumtreeCluster.start(nodes, sign !== 0);
+  const start = { nodes, sign: sign === 1, topics };
+  const cluster = processes > 1
+    ? await SpreadCluster.start({ ...start, processes })
+    : await PlumtreeCluster.start({ ...start, storm });
   try {
+    const { readyMs } = cluster;
+    const ready = storm
+      ? { readyP50Ms: round(percentile(readyMs, 0.5)), readyMaxMs: round(percentile(readyMs, 1)) }
+      : {};
+    let quiet = {};
+    if (cluster instanceof PlumtreeCluster) {
+      await cluster.filled();
+      progress.show(`quiet for ${options.idle} s`);
+      if (options.idle > 0) quiet = await idle(cluster, options.idle);
+    }
+    progress.show(`publishing ${load.count} messages`);
     await warmUp(cluster, load);
-    progress.show(`publishing ${count} messages`);
     const result = await runWorkload(cluster, load);
     const rssMb = Math.round(Deno.memoryUsage().rss / 1e6);
-    const report = { nodes, size, count, ...result, rssMb };
+    const { size, count } = load;
+    const report = { nodes, processes, topics, size, count, ...result, rssMb, ...ready, ...quiet };
     progress.clear();
     console.log(table(Object.entries(report)));
     if (json) console.log(JSON.stringify(report));

@@ -7,13 +7,18 @@
 
 import { Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
 import { type Contender, contenders, runOnce } from "./compare/contenders.ts";
+import { extraRows, type Extras, extraVerdicts, measureExtras } from "./compare/extras.ts";
 import { LOADS } from "./compare/loads.ts";
+import { comparisonChart, comparisonMarkdown } from "./compare/report.ts";
 import { type Outcome, Runs } from "./compare/runs.ts";
+import { fillSection } from "./machine.ts";
 import { verdicts } from "./compare/verdicts.ts";
 
 /** Runs the command; true where all contenders delivered everything and every wanted ratio is met. */
 export async function benchCompare(args: readonly string[]): Promise<boolean> {
-  const options = readArgs(args, { rounds: 3 }, ["json", "quick"], { only: "", load: "" });
+  const options = readArgs(args, { rounds: 3 }, ["json", "quick"], {
+    ...{ only: "", load: "", svg: "", markdown: "" },
+  });
   const { rounds, json, quick } = options;
   if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds is at least 1");
   const loads = pick("load", LOADS, options.load);
@@ -37,13 +42,26 @@ export async function benchCompare(args: readonly string[]): Promise<boolean> {
       }
     }
   }
+  progress.show("connections and first messages");
+  // Only where everything is measured: they belong to no workload.
+  const sides = (["ours", "gossipsub"] as const).filter((side) =>
+    options.load === "" && taking.some(({ name }) => name === side)
+  );
+  const extras: Record<string, Extras> = await measureExtras(rounds, sides);
   progress.clear();
+  const names = taking.map(({ name }) => name);
   for (const { name, title } of loads) {
-    console.log(`\n${title}\n${table(runs.rows(name, taking.map((each) => each.name)))}`);
+    console.log(`\n${title}\n${table(runs.rows(name, names))}`);
   }
-  const judged = verdicts(runs);
+  if (sides.length > 0) console.log(`\n${table(extraRows(extras))}`);
+  const judged = [...verdicts(runs), ...extraVerdicts(extras)];
   console.log(`\n${table([["wanted", "bound", "measured", "holds"], ...judged.map(row)])}`);
-  if (json) console.log(JSON.stringify({ rounds, ...runs.report(), verdicts: judged }));
+  if (options.svg !== "") await Deno.writeTextFile(options.svg, comparisonChart(runs, names));
+  if (options.markdown !== "") {
+    const text = comparisonMarkdown(runs, names, extras, judged, args);
+    await fillSection(options.markdown, "bench:compare", text);
+  }
+  if (json) console.log(JSON.stringify({ rounds, ...runs.report(), extras, verdicts: judged }));
   return runs.complete && judged.every(({ ok }) => ok);
 }
 

@@ -8,6 +8,16 @@
 import process from "node:process";
 import { percentile } from "../src/cli/args.ts";
 
+/** Counters of a cluster since its start. */
+export interface Counters {
+  /** Copies beyond the first. */
+  duplicates: number;
+  /** Bytes written to sockets. */
+  wireBytes: number;
+  /** CPU time of all its processes in µs; without it, this one's. */
+  cpuUs?: number;
+}
+
 /** What is measured: anything that spreads messages. */
 export interface Cluster {
   /** Nodes in it. */
@@ -16,8 +26,8 @@ export interface Cluster {
   publish(node: number, payload: Uint8Array): Promise<void> | void;
   /** Called by the cluster for every delivery at a node other than the publisher. */
   onDelivery: (node: number, payload: Uint8Array) => void;
-  /** Counters since the start: copies beyond the first, and bytes written to sockets. */
-  counters(): { duplicates: number; wireBytes: number };
+  /** Counters since the start. */
+  counters(): Counters | Promise<Counters>;
   /** Ends it. */
   close(): Promise<void>;
 }
@@ -51,7 +61,7 @@ export interface WorkloadResult {
 }
 
 /** Bytes at the head of each payload: its number, and a mark of the run. */
-const HEAD_BYTES = 8;
+export const HEAD_BYTES = 8;
 /** How long nothing may arrive before a run is given up. */
 const STALLED_MS = 10_000;
 
@@ -59,6 +69,14 @@ const STALLED_MS = 10_000;
 export function cpuMicros(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
+}
+
+/** Puts a message's number and its run at the head of a payload. */
+export function payloadOf(message: number, run: number, payload: Uint8Array): Uint8Array {
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  view.setUint32(0, message);
+  view.setUint32(4, run);
+  return payload;
 }
 
 let runs = 0;
@@ -101,8 +119,8 @@ export async function runWorkload(cluster: Cluster, load: Workload): Promise<Wor
       wake();
     });
 
-  const before = cluster.counters();
-  const cpuBefore = cpuMicros();
+  const before = await cluster.counters();
+  const cpuBefore = before.cpuUs ?? cpuMicros();
   const start = performance.now();
   for (let i = 0; i < count; i++) {
     if (mode === "burst" && open >= window) await room(window - 1);
@@ -110,18 +128,15 @@ export async function runWorkload(cluster: Cluster, load: Workload): Promise<Wor
       const wait = start + i * 1_000 / rate - performance.now();
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     }
-    const payload = new Uint8Array(Math.max(size, HEAD_BYTES));
-    const view = new DataView(payload.buffer);
-    view.setUint32(0, i);
-    view.setUint32(4, run);
+    const payload = payloadOf(i, run, new Uint8Array(size));
     open++;
     sentAt[i] = performance.now();
     await cluster.publish(i % senders, payload);
   }
   await room(0);
   const secs = (lastAt - start) / 1_000;
-  const cpu = cpuMicros() - cpuBefore;
-  const after = cluster.counters();
+  const after = await cluster.counters();
+  const cpu = (after.cpuUs ?? cpuMicros()) - cpuBefore;
   const sorted = latencies.subarray(0, delivered).sort();
   return {
     delivered,
@@ -174,6 +189,7 @@ export async function warmUp(cluster: Cluster, load: Workload): Promise<void> {
   await runWorkload(cluster, { ...load, count, mode: "burst" });
 }
 
-function round(value: number): number {
+/** To three places. */
+export function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

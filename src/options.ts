@@ -44,7 +44,7 @@ export interface OverlayOptions {
   answerMs: number;
   /** Milliseconds between probes of bootstrap and known-good addresses by which islands merge again; a node acts on one with probability 3/n (ringpop's rule). Shorter merges islands sooner. Default 30_000, local 5_000. */
   probeMs: number;
-  /** Milliseconds between tries to swap an expensive link for a cheaper one (X-BOT), ±20 %, while the view is full; up to 8 times as long where nothing comes of them. Shorter gets near peers sooner, and measures (dials) more of them. 0: no swaps, which then nobody else can make through this node. Default 5_000, wan 10_000, local 0. */
+  /** Milliseconds between tries to swap an expensive link for a cheaper one (X-BOT), ±20 %, while the view is full; up to 8 times as long where nothing comes of them. Shorter gets near peers sooner, and measures (dials) more of them. 0: no swaps, which then nobody else can make through this node. Default 5_000, local 0. */
   swapMs: number;
   /** Peers whose round trip is measured in such a try, where none is known that would be worth it. More find near peers sooner at a dial each. Default 2 (papers call it PSL). */
   swapScan: number;
@@ -173,7 +173,7 @@ export function overlayDefaults(preset: Preset): OverlayOptions {
   }
   if (preset === "wan") {
     const slow = { shuffleMs: 30_000, checkMs: 30_000, answerMs: 3_000 };
-    return { ...OVERLAY, ...slow, swapMs: 10_000, swapGainMs: 5, swapWaitMs: 8_000 };
+    return { ...OVERLAY, ...slow, swapGainMs: 5, swapWaitMs: 8_000 };
   }
   return { ...OVERLAY };
 }

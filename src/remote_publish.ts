@@ -96,6 +96,7 @@ export class RemotePublisher {
     const name = encoder.encode(topic);
     const digest = new Uint8Array(32);
     const gossip = buildGossip({
+      marked: true,
       origin: sign
         ? signedOrigin(fromHex(host.self), authorship.incarnation)
         : Uint8Array.from({ length: UNSIGNED_ORIGIN_BYTES }, () => host.random() * 256),

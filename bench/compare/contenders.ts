@@ -26,6 +26,8 @@ export type RunResult = WorkloadResult & { rssMb: number };
 const folder = new URL("../", import.meta.url);
 /** How long one run may take. */
 const RUN_MS = 180_000;
+/** How long a build may take. */
+const BUILD_MS = 1_800_000;
 
 /** All contenders. */
 export function contenders(): Contender[] {
@@ -35,6 +37,8 @@ export function contenders(): Contender[] {
     script("limit", "limit.ts", unsigned),
     script("flooding", "flood.ts", unsigned),
     gossipsub(),
+    iroh(unsigned),
+    go(),
   ];
 }
 
@@ -57,6 +61,34 @@ function gossipsub(): Contender {
       return code === 0 ? undefined : `its packages cannot be had: ${lastLine(stderr)}`;
     },
   };
+}
+
+/** Built by `cargo` into a folder that git ignores; its messages carry no author's signature. */
+function iroh(loads: (load: Load) => boolean): Contender {
+  const at = new URL("peers/iroh/", folder);
+  return {
+    name: "iroh",
+    slow: false,
+    loads,
+    command: () => [new URL("target/release/iroh-peer", at).pathname, "--json"],
+    async prepare() {
+      const command = ["cargo", "build", "--release", "--locked", "--quiet"];
+      try {
+        const { code, stderr } = await run(command, { cwd: at, ms: BUILD_MS });
+        return code === 0 ? undefined : `it cannot be built: ${lastLine(stderr)}`;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return "there is no cargo on this machine";
+        throw error;
+      }
+    },
+  };
+}
+
+/** Named so that its place is seen: without its module no program for it could be built, let alone tried. */
+function go(): Contender {
+  const missing = "the module proxy refused go-libp2p-pubsub, so there is no program for it";
+  const prepare = () => Promise.resolve(missing);
+  return { name: "go", slow: false, loads: () => false, command: () => [], prepare };
 }
 
 /** Runs a contender once; throws where it gives no result. */

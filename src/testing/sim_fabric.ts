@@ -189,11 +189,6 @@ export class SimFabric {
     this.#world.traceFault("slow", [node]);
   }
 
-  /** The round trip between two nodes as a ping would measure it now, without jitter. */
-  rtt(a: PeerId, b: PeerId): number {
-    return this.#world.rtt(this.#node(a), this.#node(b));
-  }
-
   /**
    * Blocks a node's event loop for `ms` from now: its timers and what it receives are handled late, in order, and its transport's
    * `lag` says so. What its user calls meanwhile happens at once. Peers give up the links to one that is silent for too long
@@ -204,6 +199,11 @@ export class SimFabric {
     const node = this.#node(id);
     this.#world.traceFault("stall", [node]);
     if (node.running) node.stall(ms);
+  }
+
+  /** The round trip between two nodes as a ping would measure it now, without jitter. */
+  rtt(a: PeerId, b: PeerId): number {
+    return this.#world.rtt(this.#node(a), this.#node(b));
   }
 
   /** The running node at an address, with or without "id@" before it. */

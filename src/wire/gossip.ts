@@ -1,7 +1,7 @@
 /**
  * The GOSSIP frame: one published message. Pure.
  *
- * Head: kind, varint alias, u8 hops. Body: flags u8 (signed, priority, tree), u8 depth in all trees but the first, 64 bytes of
+ * Head: kind, varint alias, u8 hops. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, 64 bytes of
  * signature where signed, origin, varint seq, payload. A relay sends a new head and the identical body.
  *
  * @module
@@ -26,7 +26,7 @@ export const GOSSIP_OVERHEAD: number = 2 + SIGNATURE_BYTES + SIGNED_ORIGIN_BYTES
 /** The context label of message signatures; 32 bytes of SHA-256 follow it. */
 export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 message\0");
 
-const SIGNED = 1;
+const SIGNED = 1, MARKED = 128;
 const PRIORITIES: readonly Priority[] = ["high", "normal", "bulk"];
 const LANES: readonly Lane[] = [Lane.CONTROL, Lane.NORMAL, Lane.BULK];
 /** Scratch space above this is not kept. */
@@ -51,6 +51,8 @@ export interface GossipShape {
   tree: number;
   /** How many hops from the tree's centre the author takes itself to be; 0 in the first tree. */
   depth: number;
+  /** True where its copies are reason to prune. */
+  marked: boolean;
   /** Where the origin begins; the signature, if any, lies right before it. */
   originAt: number;
   /** The author's counter. */
@@ -61,7 +63,16 @@ export interface GossipShape {
 
 /** An empty {@linkcode GossipShape} to read into. */
 export function gossipShape(): GossipShape {
-  return { signed: false, lane: Lane.NORMAL, tree: 0, depth: 0, originAt: 0, seq: 0, payloadAt: 0 };
+  return {
+    signed: false,
+    lane: Lane.NORMAL,
+    tree: 0,
+    depth: 0,
+    marked: false,
+    originAt: 0,
+    seq: 0,
+    payloadAt: 0,
+  };
 }
 
 /** Reads the body in `bytes[start, end)` into `shape`; throws {@linkcode WireError} where it is none or its payload is above `most` bytes. */
@@ -74,9 +85,9 @@ export function readGossip(
 ): void {
   if (start >= end) throw new WireError("gossip: empty");
   const flags = bytes[start]!;
-  if (flags > 127 || (flags & 6) === 6) throw new WireError("gossip: unknown flags");
+  if ((flags & 6) === 6) throw new WireError("gossip: unknown flags");
   const signed = (flags & SIGNED) !== 0;
-  const tree = flags >> 3;
+  const tree = flags >> 3 & 15;
   const originAt = start + headBytes(tree, signed);
   let at = originAt + (signed ? SIGNED_ORIGIN_BYTES : UNSIGNED_ORIGIN_BYTES);
   if (at >= end) throw new WireError("gossip: truncated");
@@ -94,6 +105,7 @@ export function readGossip(
   shape.signed = signed;
   shape.lane = LANES[flags >> 1 & 3]!;
   shape.tree = tree;
+  shape.marked = flags >= MARKED;
   shape.depth = tree === 0 ? 0 : bytes[start + 1]!;
   shape.originAt = originAt;
   shape.seq = seq;
@@ -112,7 +124,7 @@ export function laneOf(body: Uint8Array): Lane {
 
 /** The tree of a body that was read before. */
 export function treeOf(body: Uint8Array): number {
-  return body[0]! >> 3;
+  return body[0]! >> 3 & 15;
 }
 
 /** The lane of a priority. */
@@ -189,6 +201,8 @@ export interface GossipParts {
   readonly tree?: number;
   /** Hops from its centre to this node. Default 0. */
   readonly depth?: number;
+  /** Whether its copies are reason to prune. Default false. */
+  readonly marked?: boolean;
   /** What is published; copied. */
   readonly payload: Uint8Array;
   /** SHA-256 of topic and network. */
@@ -201,12 +215,13 @@ export interface GossipParts {
 
 /** Makes a body and writes its digest to `digest` (32 bytes); returns the body. */
 export function buildGossip(parts: GossipParts, digest: Uint8Array): Uint8Array {
-  const { origin, seq, payload, sign, tree = 0, depth = 0 } = parts;
+  const { origin, seq, payload, sign, tree = 0, depth = 0, marked } = parts;
   const originAt = headBytes(tree, sign !== undefined);
   const seqAt = originAt + origin.length;
   const payloadAt = seqAt + varintSize(seq);
   const body = new Uint8Array(payloadAt + payload.length);
-  body[0] = (sign ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3;
+  body[0] = (sign ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3 |
+    (marked ? MARKED : 0);
   if (tree !== 0) body[1] = Math.min(255, depth);
   body.set(origin, originAt);
   writeVarint(body, seqAt, seq);

@@ -36,6 +36,10 @@ const LAGS = 6;
 const TURNOVERS = 4;
 /** T1 is up to so much longer, at random. */
 const SPREAD = 0.5;
+/** Mean over so many payloads of the time between two of them, each counted as a quarter of the least T1 at most. */
+const GAPS = 16;
+/** T1 grows by a gap for each missing id, since they come one after another, up to so many times. */
+const QUEUED = 4;
 /** Unanswered ids that cost an announcer score. */
 const BLAME_AT = 64;
 
@@ -50,6 +54,11 @@ export class Fetcher {
   #timer: TimerId | undefined;
   #firesAt = Infinity;
   #starved = false;
+  /** When that was first announced which has come by itself, the latest of them, and when it came. */
+  #front = -Infinity;
+  #frontAt = -Infinity;
+  #gap = 0;
+  #newsAt = -Infinity;
 
   /** Works on the links of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks, optimizer: Optimizer) {
@@ -109,6 +118,13 @@ export class Fetcher {
     this.#announce(link, digest, 0, 0, now, true, now);
   }
 
+  /** A payload came that was new. */
+  news(now: number): void {
+    const gap = Math.min(now - this.#newsAt, this.#context.options.graftMinMs / 4);
+    this.#newsAt = now;
+    this.#gap += (gap - this.#gap) / GAPS;
+  }
+
   /** The payload of a missing id came as `entry`. */
   arrived(handle: number, entry: number, link: Link | undefined, now: number): void {
     const { missing } = this;
@@ -119,7 +135,10 @@ export class Fetcher {
     } else if (link !== undefined) {
       // It came by itself: so long can it take.
       if (missing.learnedAt(handle, 0) !== Infinity) {
-        this.#estimate.sample(Math.min(options.graftMaxMs, now - missing.firstAt(handle)));
+        const announcedAt = missing.firstAt(handle);
+        this.#estimate.sample(Math.min(options.graftMaxMs, now - announcedAt));
+        this.#front = Math.max(this.#front, announcedAt);
+        this.#frontAt = now;
       }
       const hasty = asked === NO_SLOT ? undefined : links.at(asked);
       if (hasty !== undefined) hasty.branch(missing.tree(handle)).graceUntil = -Infinity;
@@ -218,10 +237,23 @@ export class Fetcher {
   #wait(link: Link): number {
     const { log, options, port } = this.#context;
     const { graftMinMs, graftMaxMs } = options;
-    const wait = this.#estimate.wait(graftMinMs, graftMaxMs, port.rtt(link.peer));
+    const calm = this.#estimate.wait(graftMinMs, graftMaxMs, port.rtt(link.peer));
+    const wait = calm + Math.min(QUEUED * calm, this.#gap * this.missing.size);
     // Never so long that the others may have dropped the payload by then: they retain what this node retains.
     const most = Math.min(graftMaxMs, log.turnover(port.now()) / TURNOVERS);
     return Math.max(graftMinMs, Math.min(most, wait + LAGS * (port.lag?.() ?? 0)));
+  }
+
+  /**
+   * When T1 of an announced id is over. Payloads keep their order on the way: while those come that were announced before it, it stands
+   * behind them in the queue of some busy link; once one has come that was announced a T1 after it, it was passed over.
+   */
+  #due(handle: number, wait: number, now: number): number {
+    const announcedAt = this.missing.firstAt(handle), due = announcedAt + wait;
+    if (due > now + 1 || due < this.#front || now - this.#frontAt >= wait) return due;
+    const { log, options } = this.#context;
+    const most = Math.min(options.graftMaxMs, log.turnover(now) / TURNOVERS);
+    return Math.min(announcedAt + most, this.#frontAt + wait);
   }
 
   #arm(at: number): void {
@@ -267,7 +299,7 @@ export class Fetcher {
     const link = links.at(missing.announcer(handle, index))!;
     if (missing.state(handle) === Chase.WAITING) {
       // What has come in the meantime may have shown that payloads take longer now.
-      const due = missing.firstAt(handle) + this.#wait(link);
+      const due = this.#due(handle, this.#wait(link), now);
       if (due > now + 1) {
         missing.setDeadline(handle, due);
         return;

@@ -84,7 +84,7 @@ export class Intake {
     const { fetcher, treeLinks } = this.#parts;
     const start = at + 1;
     readGossip(SHAPE, bytes, start, end, limits.messageBytes);
-    const { signed, tree, depth, originAt, seq, payloadAt } = SHAPE;
+    const { signed, tree, depth, marked, originAt, seq, payloadAt } = SHAPE;
     if (signed !== options.sign) {
       counters.rejected++;
       port.misbehaved(peer, 10, signed ? "signed message" : "unsigned message");
@@ -93,7 +93,7 @@ export class Intake {
     gossipDigest(this.#hash, port.key, bytes, originAt, end, DIGEST);
     const known = log.find(DIGEST, 0);
     if (known >= 0) {
-      this.#duplicate(link, known, originMark(bytes, originAt), now);
+      this.#duplicate(link, known, originMark(bytes, originAt), marked, now);
       return;
     }
     const chased = fetcher.missing.find(DIGEST, 0);
@@ -126,6 +126,7 @@ export class Intake {
       receivedAt,
     );
     if (link !== undefined) log.setHas(entry, link.bit);
+    fetcher.news(now);
     treeLinks.rule(tree).news(originMark(bytes, originAt), link?.branch(tree), now);
     if (!old) this.#parts.choice.heard(tree, hops, depth);
     if (chased >= 0) fetcher.arrived(chased, entry, link, now);
@@ -184,7 +185,13 @@ export class Intake {
       this.#validatingBytes + size <= limits.validatingBytes;
   }
 
-  #duplicate(link: Link | undefined, entry: number, origin: number, now: number): void {
+  #duplicate(
+    link: Link | undefined,
+    entry: number,
+    origin: number,
+    marked: boolean,
+    now: number,
+  ): void {
     const { log, links, counters } = this.#context;
     if (link === undefined) {
       counters.strangers++;
@@ -196,7 +203,7 @@ export class Intake {
     const via = log.via(entry);
     if (via === link.slot) return;
     const branch = link.branch(log.tree(entry));
-    this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), now);
+    this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), marked, now);
   }
 
   #verify(peer: PeerId, bytes: Uint8Array, originAt: number): boolean {

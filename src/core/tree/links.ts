@@ -107,6 +107,11 @@ export class Link {
     return this.#branches.some((branch) => branch?.eager);
   }
 
+  /** Trees that it was eager in. */
+  get eagerTrees(): number[] {
+    return this.#branches.flatMap((branch) => branch?.eager ? [branch.tree] : []);
+  }
+
   /** Forgets a link that is gone. */
   forgetRival(rival: Link): void {
     for (const branch of this.#branches) {

@@ -108,13 +108,16 @@ export class Plumtree {
     }
     this.#origin ??= this.#makeOrigin();
     const now = port.now(), seq = options.nextSeq?.() ?? ++this.#seq, digest = new Uint8Array(32);
-    const tree = this.#choice.best(), depth = this.#choice.depth(tree);
+    const tree = this.#choice.best(),
+      depth = this.#choice.depth(tree),
+      marked = this.#treeLinks.rule(tree).mark(now);
     const body = buildGossip({
       origin: this.#origin,
       seq,
       priority,
       tree,
       depth,
+      marked,
       payload,
       key: port.key,
       hash: (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at),
@@ -197,6 +200,7 @@ export class Plumtree {
     if (link.bit !== 0) log.clearBit(link.bit);
     for (const other of links.list) other.forgetRival(link);
     this.#fetcher.linkDown(link, now);
+    for (const tree of link.eagerTrees) this.#treeLinks.ensureEager(tree, undefined, now);
     // What only this link had carried, and not for long, counts as never sent.
     if (link.firstPush !== undefined && now - link.upAt < FIRST_PUSH_MS) {
       this.#unsent = [...link.firstPush, ...this.#unsent ?? []];

@@ -8,6 +8,11 @@
  * origin among those heard lately. Its messages cross every eager link, so they find every ring, and cut each of them
  * where one author's tree would.
  *
+ * The same happens to messages of one author that are under way together, where queues make the ways of one slow and of the next
+ * one fast: what comes late through a link says little about what comes through it now. So a link is pruned only if it has brought nothing
+ * first since the message came whose copy it brings. Along FIFO links that never cuts both ends of a ring. Where two links
+ * keep outrunning each other it never holds, so once in half a `pruneWindowMs` an author marks a message, which prunes regardless.
+ *
  * And a link is pruned only in favour of one that is eager: with messages in close succession the first may come first
  * through one link and the second through the other.
  *
@@ -28,10 +33,18 @@ export class PruneRule {
   #secondAt = -Infinity;
   #leader = Infinity;
   #leaderAt = -Infinity;
+  #markedAt = -Infinity;
 
   /** Judges the links of a context. */
   constructor(context: TreeContext) {
     this.#context = context;
+  }
+
+  /** Whether a message that is published now is to be marked. */
+  mark(now: number): boolean {
+    if (now - this.#markedAt < this.#context.options.pruneWindowMs / 2) return false;
+    this.#markedAt = now;
+    return true;
   }
 
   /** A new message of an author came, through a link or by this node's own hand. */
@@ -51,8 +64,10 @@ export class PruneRule {
     branch: Branch,
     first: Branch | undefined,
     firstAt: number,
+    marked: boolean,
     now: number,
   ): boolean {
+    if (!marked && branch.firstAt >= firstAt) return false;
     if (first !== undefined && !first.eager) return false;
     if (origin === this.#leader) return true;
     const rtt = this.#context.port.rtt(branch.link.peer) ?? Infinity;

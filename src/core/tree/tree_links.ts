@@ -68,6 +68,7 @@ export class TreeLinks {
     branch: Branch,
     first: Link | undefined,
     firstAt: number,
+    marked: boolean,
     now: number,
   ): void {
     const { options, links } = this.#context;
@@ -79,17 +80,26 @@ export class TreeLinks {
     }
     if (now < branch.graceUntil || links.eager(tree) < 2) return;
     const rule = this.rule(tree);
-    if (rule.holds(origin, branch, first?.branch(tree), firstAt, now)) this.prune(branch, now);
+    if (rule.holds(origin, branch, first?.branch(tree), firstAt, marked, now)) {
+      this.prune(branch, now);
+    }
   }
 
-  /** At least one link has to be eager in a tree where there is one at all. */
-  ensureEager(tree: number, preferred: Link | undefined, now: number): void {
-    const { links, port } = this.#context;
-    const { list } = links;
-    for (const link of list) if (link.branch(tree).eager) return;
-    if (list.length === 0) return;
-    const link = preferred?.up ? preferred : list[Math.floor(port.random() * list.length)]!;
-    this.graft(link.branch(tree), now);
+  /**
+   * At least one link has to be eager in a tree where there is one at all: else the preferred one becomes it, or the one that brought news
+   * last; `pruner` only where there is no other.
+   */
+  ensureEager(tree: number, preferred: Link | undefined, now: number, pruner?: Link): void {
+    let best: Branch | undefined;
+    for (const link of this.#context.links.list) {
+      const branch = link.branch(tree);
+      if (branch.eager) return;
+      if (best === undefined || best.link === pruner || branch.firstAt > best.firstAt) {
+        if (best === undefined || link !== pruner) best = branch;
+      }
+    }
+    if (preferred?.up) best = preferred.branch(tree);
+    if (best !== undefined) this.graft(best, now);
   }
 
   /** A GRAFT with a stamp, or a PRUNE, came. */
@@ -99,7 +109,10 @@ export class TreeLinks {
     if (link.changes.take(1, now) === 0) port.misbehaved(link.peer, 1, "link changes too often");
     if (!link.up) return;
     if (received(branch, graft, stamp)) {
-      if (eager && !branch.eager) this.#regret(branch, now);
+      if (!eager || branch.eager) return;
+      this.#regret(branch, now);
+      // Without an eager link nothing would come but what is grafted message by message.
+      this.ensureEager(branch.tree, undefined, now, link);
       return;
     }
     // It was meant for an earlier life of this link: this tells the peer of the present one.

@@ -228,16 +228,19 @@ export class Lab {
     return new Graph(this.living.map(({ id, core }) => ({ id, links: core.overlay.active })));
   }
 
-  /** One-way delays of the overlay's links in ms, one of each. */
-  linkDelays(): number[] {
-    const delays: number[] = [];
-    for (const { id, core } of this.living) {
-      for (const peer of core.overlay.active) {
-        const rtt = id < peer ? this.#rtt(id, peer) : undefined;
-        if (rtt !== undefined) delays.push(rtt / 2);
+  /** The overlay's links with their round trips, each once. */
+  links(): { from: PeerId; to: PeerId; rttMs: number }[] {
+    const links: { from: PeerId; to: PeerId; rttMs: number }[] = [];
+    const cores = new Map(this.living.map(({ id, core }) => [id, core]));
+    for (const [from, core] of cores) {
+      const transport = this.#transports.get(from)!;
+      for (const to of core.overlay.active) {
+        if (from > to || !cores.get(to)?.overlay.isActive(from)) continue;
+        const rttMs = transport.rtt(to);
+        if (rttMs !== undefined) links.push({ from, to, rttMs });
       }
     }
-    return delays;
+    return links;
   }
 
   /** Sums over the living. */
@@ -330,11 +333,6 @@ export class Lab {
   /** Ends every node. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(({ gossip }) => gossip.close()));
-  }
-
-  /** The round trip of a link that is up. */
-  #rtt(id: PeerId, peer: PeerId): number | undefined {
-    return this.#transports.get(id)?.rtt(peer);
   }
 
   #payload(size: number): Uint8Array {

@@ -7,8 +7,10 @@
 import { broadcast, manySenders } from "./broadcasts.ts";
 import { churn, healing, massiveFailure } from "./failing.ts";
 import { joining } from "./joining.ts";
+import { largeMessages, lateLoop } from "./loads.ts";
 import { partition, regions, slowNode } from "./parting.ts";
 import type { Scenario } from "./scenario.ts";
+import { twoClusters, xbotRegions } from "./xbot.ts";
 
 export type { Scenario, ScenarioReport, ScenarioSettings } from "./scenario.ts";
 
@@ -23,4 +25,8 @@ export const SCENARIOS: readonly Scenario[] = [
   partition,
   regions,
   slowNode,
+  largeMessages,
+  lateLoop,
+  xbotRegions,
+  twoClusters,
 ];

@@ -44,7 +44,7 @@ export function paperSize(nodes: number, seed: number): PaperSize {
     cycles: 50,
     failureCycles: 5,
     messages: 30,
-    failingCycles: 20,
+    failingCycles: 12,
     youngCycles: 20,
     failures: [[0.1, 0.2, 0.3, 0.4, 0.5], [0.6, 0.8], [0.7, 0.9], [0.95]],
   };

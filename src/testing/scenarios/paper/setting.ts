@@ -7,6 +7,7 @@
  * - A crash is noticed by silence between {@linkcode DETECT_MS} / 2 and {@linkcode DETECT_MS} after it: the first message after a
  *   failure meets an overlay that nobody has repaired yet. A dial to a crashed node fails at once, as one to a process that is gone does.
  * - Known addresses are probed every three cycles, as the library's defaults have it: islands find the others that way.
+ * - Links are not swapped by cost (X-BOT off).
  * - The periodic comparison of logs (SYNC), which the papers do not have, is put beyond the end.
  *
  * @module
@@ -47,7 +48,13 @@ export function paperLab(seed: number, overlay: Partial<OverlayOptions> = {}): L
     latencyMs: HOP_MS,
     detectMs: DETECT_MS,
     dialTimeoutMs: 5 * HOP_MS,
-    overlay: { shuffleMs: CYCLE_MS, checkMs: CYCLE_MS, probeMs: 3 * CYCLE_MS, ...overlay },
+    overlay: {
+      shuffleMs: CYCLE_MS,
+      checkMs: CYCLE_MS,
+      probeMs: 3 * CYCLE_MS,
+      swapMs: 0,
+      ...overlay,
+    },
     tree: { syncMs: NEVER_MS, retainMessages: 64 },
   });
 }

@@ -35,6 +35,7 @@ export async function young(
   const lab = paperLab(size.seed, {
     shuffleMs: LONG_CYCLE_MS,
     checkMs: LONG_CYCLE_MS,
+    probeMs: 3 * LONG_CYCLE_MS,
     refillMs: LONG_CYCLE_MS,
   });
   // Each join is over before the next one begins.

@@ -1,0 +1,205 @@
+/**
+ * X-BOT against the same overlay without it: cost of the links over five minutes, what the swaps leave alone, and delivery.
+ *
+ * @module
+ */
+
+import { regionLatency } from "../regions.ts";
+import type { Latency } from "../sim_fabric.ts";
+import type { Graph } from "./graph.ts";
+import type { Lab } from "./lab.ts";
+import { survivors } from "./paper/oracle.ts";
+import { twoClusterLatency } from "./places.ts";
+import {
+  mean,
+  quantile,
+  round,
+  type Scenario,
+  type ScenarioSettings,
+  settled,
+} from "./scenario.ts";
+
+const SECONDS = 300;
+const MESSAGES = 30;
+const SAMPLES = 100;
+
+/** What one overlay showed. */
+interface Found {
+  /** Mean round trip of a link, by second. */
+  readonly cost: readonly (readonly [number, number])[];
+  readonly costMs: number;
+  readonly degrees: readonly number[];
+  /** Looks, one a second, at which not everybody could reach everybody. */
+  readonly divided: number;
+  readonly swaps: number;
+  /** Seconds in which swaps alone changed links, and those of them that made the sum of costs larger. */
+  readonly swapSeconds: number;
+  readonly rises: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly reliability: number;
+  /** Of half of the nodes being gone: share of the rest in the largest component, without repair. */
+  readonly halfLeft: number;
+}
+
+/** Links with their costs, each once. */
+class Links {
+  readonly costs = new Map<string, number>();
+  sum = 0;
+
+  constructor(lab: Lab) {
+    for (const { from, to, rttMs } of lab.links()) {
+      this.costs.set(from + to, rttMs);
+      this.sum += rttMs;
+    }
+  }
+
+  /** How many of these links `other` lacks. */
+  missingIn(other: Links): number {
+    let count = 0;
+    for (const key of this.costs.keys()) if (!other.costs.has(key)) count++;
+    return count;
+  }
+}
+
+function swapsOf(lab: Lab): number {
+  return lab.living.reduce((sum, { core }) => sum + core.overlay.metrics().swapsDone, 0);
+}
+
+function halfLeft(graph: Graph, lab: Lab): number {
+  const half = graph.size >> 1;
+  return mean(Array.from({ length: SAMPLES }, () => {
+    return graph.components(survivors(graph.size, half, lab.rng))[0]!.length / (graph.size - half);
+  }));
+}
+
+async function measure(
+  settings: ScenarioSettings,
+  latencyMs: Latency,
+  swapMs: number | undefined,
+): Promise<Found> {
+  const lab = await settled(settings, {
+    preset: "wan",
+    latencyMs,
+    // As a real node has them: peers are measured over links that nothing else needs.
+    idleMs: 30_000,
+    limits: { addressBook: 8_192 },
+    ...swapMs === undefined ? {} : { overlay: { swapMs } },
+  });
+  const name = swapMs === 0 ? "without X-BOT" : "with X-BOT";
+  const cost: [number, number][] = [];
+  let before = new Links(lab), swapped = swapsOf(lab);
+  let divided = 0, swapSeconds = 0, rises = 0;
+  const start = lab.now;
+  for (let second = 0; second <= SECONDS; second++) {
+    const links = new Links(lab), swaps = swapsOf(lab);
+    const gone = before.missingIn(links), come = links.missingIn(before);
+    if (swaps > swapped && gone === come && gone === 2 * (swaps - swapped)) {
+      swapSeconds++;
+      if (links.sum > before.sum + 1e-6) rises++;
+    }
+    before = links;
+    swapped = swaps;
+    cost.push([second, links.sum / links.costs.size]);
+    if (lab.graph().components().length > 1) divided++;
+    settings.show(`${name}: ${second} of ${SECONDS} s`);
+    await lab.run(start + (second + 1) * 1_000 - lab.now);
+  }
+  const graph = lab.graph(), left = halfLeft(graph, lab);
+  const ms: number[] = [], reliability: number[] = [];
+  for (let i = 0; i < 2 * MESSAGES; i++) {
+    const broadcast = await lab.broadcast(lab.someone(), { quietMs: 3_000 });
+    settings.show(`${name}: broadcast ${i + 1} of ${2 * MESSAGES}`);
+    if (i < MESSAGES) continue;
+    for (const receipt of broadcast.receipts) ms.push(receipt.ms);
+    reliability.push(broadcast.delivered / broadcast.expected);
+  }
+  await lab.close();
+  ms.sort((a, b) => a - b);
+  return {
+    cost,
+    costMs: mean(cost.slice(-10).map(([, value]) => value)),
+    degrees: graph.degrees(),
+    divided,
+    swaps: swapped,
+    swapSeconds,
+    rises,
+    p50Ms: quantile(ms, 0.5),
+    p99Ms: quantile(ms, 0.99),
+    reliability: mean(reliability),
+    halfLeft: left,
+  };
+}
+
+/** Least saving of link cost that is claimed. */
+const LEAST_SAVING = 0.6;
+/** Less of the largest component than this, compared with plain HyParView, counts as harm. */
+const HARM = 0.01;
+
+function scenario(name: string, about: string, latency: () => Latency): Scenario {
+  return {
+    name,
+    about,
+    nodes: 1_000,
+    async run(settings) {
+      const plain = await measure(settings, latency(), 0);
+      const swapped = await measure(settings, latency(), undefined);
+      const saving = 1 - swapped.costMs / plain.costMs;
+      const claims = {
+        saving: saving >= LEAST_SAVING,
+        connected: swapped.divided === 0,
+        noRise: swapped.swapSeconds > 0 && swapped.rises === 0,
+        degrees: Math.abs((swapped.degrees[5] ?? 0) - (plain.degrees[5] ?? 0)) <=
+          settings.nodes / 100,
+        faster: swapped.p50Ms < plain.p50Ms && swapped.p99Ms < plain.p99Ms,
+        delivered: plain.reliability === 1 && swapped.reliability === 1,
+        sturdy: swapped.halfLeft >= plain.halfLeft - HARM,
+      };
+      const row = (what: string, value: (found: Found) => number | string) => //
+      [what, value(plain), value(swapped)];
+      const figure = ({ cost: _, ...found }: Found) => found;
+      return {
+        figures: { saving: round(saving), plain: figure(plain), xbot: figure(swapped), claims },
+        table: [
+          ["", "without", "with X-BOT"],
+          row("mean link cost after 5 min, ms", ({ costMs }) => round(costMs, 1)),
+          row("nodes by degree", ({ degrees }) => degrees.join(" ")),
+          row("seconds with a divided overlay", ({ divided }) => divided),
+          row("swaps", ({ swaps }) => swaps),
+          row("seconds of swaps alone", ({ swapSeconds }) => swapSeconds),
+          row("of them with a rise of the sum of costs", ({ rises }) => rises),
+          row("delivery p50, ms", ({ p50Ms }) => round(p50Ms, 0)),
+          row("delivery p99, ms", ({ p99Ms }) => round(p99Ms, 0)),
+          row("reliability", ({ reliability }) => round(reliability, 5)),
+          row("largest part when half is gone", (found) => round(found.halfLeft, 4)),
+          ["saving", "", `${round(100 * saving, 1)} %`],
+          ...Object.entries(claims).map(([claim, holds]) => [claim, "", holds ? "ok" : "FAILED"]),
+        ],
+        chart: {
+          title: `Mean round trip of a link, ${settings.nodes} nodes`,
+          x: "seconds",
+          y: "ms",
+          series: [
+            { name: "HyParView", points: plain.cost },
+            { name: "X-BOT", points: swapped.cost },
+          ],
+        },
+        ok: Object.values(claims).every(Boolean),
+      };
+    },
+  };
+}
+
+/** Nodes in the regions of the world. */
+export const xbotRegions: Scenario = scenario(
+  "xbot-regions",
+  "X-BOT in eight regions of the world: link cost, degrees, connectedness, delivery, robustness",
+  () => regionLatency(),
+);
+
+/** Two clusters. */
+export const twoClusters: Scenario = scenario(
+  "two-clusters",
+  "X-BOT with two clusters, 5 ms of round trip inside and 150 ms between",
+  () => twoClusterLatency(2.5, 75),
+);
