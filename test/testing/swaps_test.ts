@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Gossip, type GossipEvent, overlayDefaults } from "@x/plumtree";
 import { Network } from "@x/plumtree/testing";
-import { regions } from "../../src/testing/scenarios/places.ts";
+import { regionLatency } from "../../src/testing/regions.ts";
 
 const NODES = 120;
 
@@ -22,7 +22,7 @@ function connected(nodes: readonly Gossip[]): boolean {
 }
 
 Deno.test("a world-wide network swaps its links for near ones, and loses no message meanwhile", async () => {
-  const latencyMs = regions(5).latencyMs as (from: string, to: string) => number;
+  const latencyMs = regionLatency();
   await using net = new Network({ seed: 5, latencyMs });
   const nodes = await net.spawn(NODES, { preset: "lan", join: ["news"], directory: false });
   const missed: GossipEvent[] = [], swaps: (GossipEvent & { type: "swap" })[] = [];
