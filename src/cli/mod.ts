@@ -5,6 +5,14 @@
  * deno run -A jsr:@x/plumtree/cli sim --scenario healing --nodes 1000
  * ```
  *
+ * @example
+ * ```ts
+ * import { plumtree } from "@x/plumtree/cli";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => plumtree(["dance"]), RangeError, "commands: demo");
+ * ```
+ *
  * @module
  */
 

@@ -95,6 +95,8 @@ function stableRows(rows: Rows, found: StableFigures, ideal: Ideal): void {
   const { nodes, overlay, flood, oneSender, randomSenders, stream, failing, afterFailing } = found;
   const full = nodes >= PAPER_NODES;
   const degrees = overlay.degrees;
+  // Flooding brings every node but the author one copy that counts and all others.
+  const rmr = flood.expected / (nodes - 1) - 1;
   rows.figure("HyParView fig. 5")
     .atLeast("share of nodes with 5 links after 50 cycles", 0.998, (degrees[5] ?? 0) / nodes, 0.998)
     .atLeast("mean degree", 4.997, overlay.meanDegree, 4.995)
@@ -136,7 +138,7 @@ function stableRows(rows: Rows, found: StableFigures, ideal: Ideal): void {
       randomSenders.unbatched * 1.001,
     )
     .figure("Plumtree, stabilised first")
-    .within("RMR of the first broadcast", 2.9988, flood.rmr, 2.98, 3.02)
+    .within("RMR of the first broadcast", 2.9988, flood.rmr, rmr - 0.02, rmr + 0.02)
     .atMost("RMR from the second on, one sender", 0, meanOf(oneSender.rmr), 1e-3)
     .atMost("LDH, one sender", 9.99, meanOf(oneSender.ldh), 11)
     .figure("Better than the papers")

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PeerId } from "../host.ts";
+import type { PeerId, TimerId } from "../host.ts";
 import type { OverlayOptions } from "../../options.ts";
 import type { OverlayPort } from "./port.ts";
 import type { ActiveView, PassiveView } from "./views.ts";
@@ -49,6 +49,7 @@ export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #periodics: readonly Periodic[];
   readonly #corrections: Budget;
+  #early: TimerId | undefined;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
@@ -66,11 +67,13 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
+    this.#probeSoon(1);
   }
 
   /** Stops them. */
   stop(): void {
     for (const periodic of this.#periodics) periodic.stop();
+    if (this.#early !== undefined) this.#parts.port.cancel(this.#early);
   }
 
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
@@ -80,6 +83,17 @@ export class Upkeep {
     counters.corrections++;
     requests.void(peer);
     port.send(peer, { type: "disconnect", alive: true, candidates: [] });
+  }
+
+  /** Nodes that start together may fill each other's views and leave some outside: the first probes come soon, after twice as long each time. */
+  #probeSoon(turn: number): void {
+    const { port, options } = this.#parts;
+    const wait = 2 ** turn * options.refillMs * (0.75 + port.random() / 2);
+    if (wait >= options.probeMs) return;
+    this.#early = port.after(wait, () => {
+      this.#probe();
+      this.#probeSoon(turn + 1);
+    });
   }
 
   #check(lateMs: number): void {
