@@ -3,8 +3,12 @@
  * --settle 20 --seed 1 --wave 0 --json`.
  *
  * Nodes of one topic join in waves of `--wave` nodes per virtual second (0: all at once), get `--settle` virtual seconds for their
- * overlay, and then broadcasts follow one another, the first one over no tree at all. More than some 50,000 nodes need
- * `--v8-flags=--max-old-space-size=20000`, which the task sets.
+ * overlay, and then broadcasts follow one another, the first one over no tree at all. A hundred thousand nodes take a large heap, and one
+ * that is not collected again and again while it grows:
+ *
+ * ```sh
+ * deno run -A --v8-flags=--expose-gc,--max-old-space-size=20000,--initial-heap-size=10000,--min-semi-space-size=64,--max-semi-space-size=64,--external-memory-max-growing-factor=4 bench/sim_scale.ts --nodes 100000 --messages 1 --settle 8
+ * ```
  *
  * @module
  */
