@@ -39,9 +39,9 @@ export class LateLoop implements SimEvent {
     this.#node = node;
   }
 
-  /** The time at which the loop goes on; undefined where it is not blocked. */
+  /** The time at which the loop goes on; undefined where it is not blocked, or never goes on since its node has ended. */
   get blockedUntil(): number | undefined {
-    return this.#blocked ? this.#until : undefined;
+    return this.#blocked && this.#node.running ? this.#until : undefined;
   }
 
   /** Blocks the loop for `ms` from now, or longer where it is blocked for longer already. */

@@ -64,6 +64,7 @@ export class Cluster {
     this.fabric = new SimFabric(setup.fabric);
     this.log = new TraceLog(trace, () => this.now);
     this.records.onViolation = () => this.log.end();
+    if (setup.fabric.bandwidth !== undefined) this.records.count("run with little bandwidth");
     if (!setup.slows) {
       this.swaps = new Swaps(this.fabric, this.records, (peer) => this.nameOf(peer));
     }

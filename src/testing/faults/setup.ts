@@ -38,7 +38,7 @@ export interface Setup {
   readonly tree: Partial<TreeOptions>;
   /** Whether nodes keep a directory; without it all of them join every topic, for nobody could look members up. */
   readonly directory: boolean;
-  /** Whether nodes are slow at times; without it what links cost never changes. */
+  /** Whether nodes are slow, or stand still, at times; without it what links cost never changes. */
   readonly slows: boolean;
   /** Most ms by which wall clocks differ. */
   readonly skewMs: number;
@@ -81,6 +81,9 @@ export function drawSetup(seed: number, rng: Rng): Setup {
       loss: lossy ? 0.02 : 0,
       linkLoss: lossy && chance(rng, 0.5) ? 0.001 : 0,
       detectMs: oneOf(rng, [1_000, 2_000, 5_000]),
+      bandwidth: chance(rng, 0.25)
+        ? { up: 50_000 * 2 ** rng.int(6), down: 100_000 * 2 ** rng.int(6) }
+        : undefined,
     },
     presets: chance(rng, 0.2) ? PRESETS : [oneOf(rng, ["local", "local", "lan", "wan"])],
     overlay: {

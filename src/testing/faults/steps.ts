@@ -31,7 +31,7 @@ export class Steps {
     const cluster = this.#cluster, rng = this.#rng;
     const { hosts } = cluster;
     const host = oneOf(rng, hosts);
-    switch (rng.int(24)) {
+    switch (rng.int(25)) {
       case 0:
       case 1:
         return await this.#end(host, true);
@@ -59,6 +59,8 @@ export class Steps {
         cluster.records.count("new node");
         return void cluster.spawn();
       case 14:
+        return this.#stall(host);
+      case 15:
         return this.#ask(host);
       default:
         return await this.#publish();
@@ -123,6 +125,15 @@ export class Steps {
     if (host.slow) records.count("slow node");
     log.add(host.name, host.slow ? `is slow by ${ms} ms` : "is fast again");
     fabric.slow(host.id, ms);
+  }
+
+  #stall(host: SimHost): void {
+    const { fabric, log, records, setup } = this.#cluster;
+    if (!setup.slows) return;
+    const ms = 20 + this.#rng.next() ** 3 * 6_000;
+    records.count("stalled node");
+    log.add(host.name, `stands still for ${Math.round(ms)} ms`);
+    fabric.stall(host.id, ms);
   }
 
   #breakLinks(host: SimHost): void {
