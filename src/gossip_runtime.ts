@@ -150,6 +150,11 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     return handle;
   }
 
+  isolated(): void {
+    // With a directory, its own topic says when the node is alone, and members come from it.
+    if (!this.#directory.enabled) this.#bootstrap.alone();
+  }
+
   topic<T>(name: string): Topic<T> | undefined {
     return this.#topics.get(name)?.handle as unknown as Topic<T> | undefined;
   }

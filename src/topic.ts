@@ -165,6 +165,8 @@ export interface TopicOwner {
   readonly paced: boolean;
   /** The topic is being left. */
   left(topic: TopicCore): void;
+  /** The topic lost its last neighbour. */
+  isolated(): void;
 }
 
 const DEFAULT_BUFFER = 1_024;
@@ -361,6 +363,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   isolated(): void {
+    this.#owner.isolated();
     this.#owner.emit({ type: "isolated", topic: this.name });
   }
 

@@ -71,3 +71,21 @@ Deno.test("a laboratory's broadcast counts every delivery, payload and hop", asy
   assert(stream.reliability > 0.5 && stream.reliability <= 1);
   await lab.close();
 });
+
+Deno.test("survivors that lost every neighbour come back through addresses that were good before", async () => {
+  const far = 2 ** 31 - 1;
+  const lab = new Lab({
+    seed: 6,
+    latencyMs: 10,
+    detectMs: 2_000,
+    dialTimeoutMs: 50,
+    overlay: { probeMs: far, shuffleMs: 5_000, passiveSize: 4, swapMs: 0 },
+  });
+  await lab.joinThroughAnybody(200, 50);
+  await lab.run(60_000);
+  lab.kill(lab.pick(170));
+  await lab.run(60_000);
+  const degrees = lab.graph().degrees();
+  assertEquals(degrees[0] ?? 0, 0, String(degrees));
+  await lab.close();
+});
