@@ -33,4 +33,6 @@ export async function fillSection(file: string, mark: string, text: string): Pro
     file,
     `${page.slice(0, from + open.length)}\n${text}\n${page.slice(to)}`,
   );
+  // The repository's own form of tables.
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] }).output();
 }

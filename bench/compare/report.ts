@@ -21,7 +21,7 @@ export function comparisonChart(runs: Runs, names: readonly string[]): string {
     x: "workload",
     y: "deliveries a second",
     log: true,
-    note: `${machine()}; ${VERSIONS}; deno task bench:compare`,
+    note: `${machine()}; deno task bench:compare`,
     series: names.map((name) => ({
       name,
       points: bursts.flatMap((load) => {

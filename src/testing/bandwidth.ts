@@ -2,8 +2,9 @@
  * How many bytes per second a simulated node can send and take, and what waits meanwhile.
  *
  * A node has one uplink for all its links. It sends in pieces of at most one chunk: control before normal before bulk over all links, and
- * within a lane one piece of each link in turn. At the other end one downlink takes what arrives, in the order of arrival. Handshakes and
- * pings cost nothing.
+ * within a lane one piece of each link in turn. At the other end one downlink takes what arrives in the same way: over TCP the reader's
+ * window leaves what it can't take in the sender's lanes, and there control overtakes it. What waits at either end counts in the sender's
+ * lanes. Handshakes and pings cost nothing.
  *
  * @module
  */
@@ -45,47 +46,54 @@ export function checkBandwidth({ up, down }: Bandwidth): void {
   }
 }
 
-/** Frames of one lane of one link that wait for the uplink. */
+export { QUEUE_OVERHEAD };
+
+/** Pieces or frames of one lane of one link that wait at one end of it. */
 class Queue {
   readonly end: LinkEnd;
+  readonly links: LinkQueues;
   /** What they count in `limits.laneBytes`. */
   cost = 0;
-  /** True while it is in its lane's round or sends. */
+  /** True while it is in its lane's round or in service. */
   listed = false;
-  readonly #items: InFlight[] = [];
+  readonly #items: (InFlight | undefined)[] = [];
+  readonly #sizes: number[] = [];
   #first = 0;
-  /** Bytes of the first frame that have left. */
+  /** Bytes of the first one that have left. */
   #offset = 0;
 
-  constructor(end: LinkEnd) {
+  constructor(end: LinkEnd, links: LinkQueues) {
     this.end = end;
+    this.links = links;
   }
 
   get empty(): boolean {
     return this.#first === this.#items.length;
   }
 
-  push(item: InFlight): void {
+  /** Takes in `size` bytes, and with the last of them `item`, if any. */
+  push(item: InFlight | undefined, size: number): void {
     this.#items.push(item);
-    this.cost += cost(item);
+    this.#sizes.push(size);
+    this.cost += size + QUEUE_OVERHEAD;
   }
 
   /** Bytes of the next piece. */
   get next(): number {
-    const item = this.#items[this.#first]!;
-    return Math.min(CHUNK_BYTES, item.to - item.from - this.#offset);
+    return Math.min(CHUNK_BYTES, this.#sizes[this.#first]! - this.#offset);
   }
 
   /** Takes out the next piece; gives the frame if that was its last. */
   take(): InFlight | undefined {
-    const item = this.#items[this.#first]!;
+    const item = this.#items[this.#first], size = this.#sizes[this.#first]!;
     this.#offset += this.next;
-    if (this.#offset < item.to - item.from) return undefined;
+    if (this.#offset < size) return undefined;
     this.#offset = 0;
     this.#first++;
-    this.cost -= cost(item);
+    this.cost -= size + QUEUE_OVERHEAD;
     if (this.empty || this.#first >= 256) {
       this.#items.splice(0, this.#first);
+      this.#sizes.splice(0, this.#first);
       this.#first = 0;
     }
     return item;
@@ -93,28 +101,21 @@ class Queue {
 
   /** Forgets everything; returns how many frames that were. */
   clear(): number {
-    const count = this.#items.length - this.#first;
-    this.#items.length =
-      this.#first =
-      this.#offset =
-      this.cost =
-        0;
+    const count = this.#items.slice(this.#first).filter((item) => item !== undefined).length;
+    this.#items.length = this.#sizes.length = 0;
+    this.#first = this.#offset = this.cost = 0;
     return count;
   }
 }
 
-function cost(item: InFlight): number {
-  return item.to - item.from + QUEUE_OVERHEAD;
-}
-
-/** What one link has waiting for the uplink. */
-export class SendQueues {
+/** What one link has waiting at one of its ends. */
+export class LinkQueues {
   readonly lanes: readonly [Queue, Queue, Queue];
   /** Runs when everything before it has left. */
   last: (() => void) | undefined;
 
   constructor(end: LinkEnd) {
-    this.lanes = [new Queue(end), new Queue(end), new Queue(end)];
+    this.lanes = [new Queue(end, this), new Queue(end, this), new Queue(end, this)];
   }
 
   /** Bytes that wait, counted as in `limits.laneBytes`. */
@@ -133,55 +134,58 @@ export class SendQueues {
   }
 }
 
-/** The way out of one node. */
-export class Uplink implements SimEvent {
+/** One way into or out of a node: serves one piece after another, by lane and in turn. */
+abstract class Pipe implements SimEvent {
   readonly #clock: VirtualClock;
   readonly #rate: number;
+  /** Bytes that each piece takes beside its own. */
+  readonly #overhead: number;
   /** By lane: the queues that wait, the next one first. */
   readonly #rounds: readonly [Queue[], Queue[], Queue[]] = [[], [], []];
   /** By lane: pieces of others that went before, while it waited. */
   readonly #waited: number[] = [0, 0, 0];
-  #sending: Queue | undefined;
-  #lane = 0;
+  #serving: Queue | undefined;
+  #lane: Lane = 0;
 
-  constructor(clock: VirtualClock, rate: number) {
+  constructor(clock: VirtualClock, rate: number, overhead: number) {
     this.#clock = clock;
     this.#rate = rate;
+    this.#overhead = overhead;
   }
 
-  /** Queues a frame for the other end of `end`'s link; false where its lane is full. */
-  push(end: LinkEnd, lane: Lane, item: InFlight, bound: number): boolean {
-    const queues = end.queues ??= new SendQueues(end);
-    const queue = queues.lanes[lane];
-    if (queue.cost + cost(item) > bound) return false;
-    queue.push(item);
+  /** `bytes` of a link are through, and with them `item`, if any. */
+  protected abstract leave(end: LinkEnd, lane: Lane, bytes: number, item?: InFlight): void;
+
+  /** Queues `size` bytes, and `item` behind them. */
+  protected add(queue: Queue, lane: Lane, item: InFlight | undefined, size: number): void {
+    queue.push(item, size);
     if (!queue.listed) {
       queue.listed = true;
       this.#rounds[lane].push(queue);
     }
-    if (this.#sending === undefined) this.#begin();
-    return true;
+    if (this.#serving === undefined) this.#begin();
   }
 
-  /** A piece has left. */
+  /** A piece is through. */
   fire(): void {
-    const queue = this.#sending!, { end } = queue;
-    this.#sending = undefined;
+    const queue = this.#serving!, lane = this.#lane;
+    this.#serving = undefined;
     // The link may have ended meanwhile.
     if (queue.empty) {
       queue.listed = false;
     } else {
-      const size = queue.next;
-      end.other.depart(size + FRAME_OVERHEAD, queue.take());
+      const bytes = queue.next + this.#overhead, item = queue.take();
       queue.listed = !queue.empty;
-      if (queue.listed) this.#rounds[this.#lane]!.push(queue);
-      const queues = end.queues!;
-      if (queues.empty && queues.last !== undefined) {
-        queues.last();
-        queues.last = undefined;
+      if (queue.listed) this.#rounds[lane].push(queue);
+      this.leave(queue.end, lane, bytes, item);
+      const { links } = queue;
+      if (links.last !== undefined && links.empty) {
+        const last = links.last;
+        links.last = undefined;
+        last();
       }
     }
-    this.#begin();
+    if (this.#serving === undefined) this.#begin();
   }
 
   #begin(): void {
@@ -191,13 +195,13 @@ export class Uplink implements SimEvent {
         queue.listed = false;
         continue;
       }
-      this.#sending = queue;
-      this.#lane = lane;
+      this.#serving = queue;
+      this.#lane = lane as Lane;
       for (let other = 0; other < 3; other++) {
         const waits = other !== lane && this.#rounds[other]!.length > 0;
         this.#waited[other] = waits ? this.#waited[other]! + 1 : 0;
       }
-      const ms = (queue.next + FRAME_OVERHEAD) * 1_000 / this.#rate;
+      const ms = (queue.next + this.#overhead) * 1_000 / this.#rate;
       this.#clock.schedule(this.#clock.now() + ms, this);
       return;
     }
@@ -211,37 +215,67 @@ export class Uplink implements SimEvent {
   }
 }
 
+/** The way out of one node. */
+export class Uplink extends Pipe {
+  constructor(clock: VirtualClock, rate: number) {
+    super(clock, rate, FRAME_OVERHEAD);
+  }
+
+  /** Queues a frame for the other end of `end`'s link. */
+  push(end: LinkEnd, lane: Lane, item: InFlight): void {
+    const queues = end.leaving ??= new LinkQueues(end);
+    this.add(queues.lanes[lane], lane, item, item.to - item.from);
+  }
+
+  protected override leave(end: LinkEnd, lane: Lane, bytes: number, item?: InFlight): void {
+    end.other.depart(lane, bytes, item);
+  }
+}
+
 /** A piece on its way to a node whose downlink is modelled. */
 export class Landing implements SimEvent {
-  readonly #downlink: Downlink;
+  readonly #end: LinkEnd;
+  readonly #lane: Lane;
   readonly #bytes: number;
   readonly #item: InFlight | undefined;
 
-  constructor(downlink: Downlink, bytes: number, item: InFlight | undefined) {
-    this.#downlink = downlink;
+  constructor(end: LinkEnd, lane: Lane, bytes: number, item: InFlight | undefined) {
+    this.#end = end;
+    this.#lane = lane;
     this.#bytes = bytes;
     this.#item = item;
   }
 
   fire(): void {
-    this.#downlink.take(this.#bytes, this.#item);
+    this.#end.owner.downlink!.push(this.#end, this.#lane, this.#bytes, this.#item);
   }
 }
 
-/** The way into one node: a queue, in the order of arrival. */
-export class Downlink {
-  readonly #clock: VirtualClock;
-  readonly #rate: number;
-  #freeAt = 0;
-
+/** The way into one node. */
+export class Downlink extends Pipe {
   constructor(clock: VirtualClock, rate: number) {
-    this.#clock = clock;
-    this.#rate = rate;
+    super(clock, rate, 0);
   }
 
-  /** Takes in a piece; what it completes is handed on when it is through. */
-  take(bytes: number, item: InFlight | undefined): void {
-    this.#freeAt = Math.max(this.#freeAt, this.#clock.now()) + bytes * 1_000 / this.#rate;
-    if (item !== undefined) this.#clock.schedule(this.#freeAt, item);
+  /** Takes in a piece for `end`; what it completes is handed on when it is through. */
+  push(end: LinkEnd, lane: Lane, bytes: number, item: InFlight | undefined): void {
+    const queues = end.landing ??= new LinkQueues(end);
+    if (item === undefined || item.bytes !== undefined) {
+      this.add(queues.lanes[lane], lane, item, bytes);
+    } else if (queues.empty) {
+      // The opening, or a goodbye behind everything else.
+      end.arrive(item);
+    } else {
+      queues.last = () => end.arrive(item);
+    }
   }
+
+  protected override leave(end: LinkEnd, _lane: Lane, _bytes: number, item?: InFlight): void {
+    if (item !== undefined) end.arrive(item);
+  }
+}
+
+/** What counts in a lane of the sender at `end`: at its uplink, and at the receiver's downlink. */
+export function waitingBytes(end: LinkEnd, lane: Lane): number {
+  return (end.leaving?.lanes[lane].cost ?? 0) + (end.other.landing?.lanes[lane].cost ?? 0);
 }

@@ -8,7 +8,8 @@
  */
 
 import type { DownReason } from "../core/host.ts";
-import { Landing, type SendQueues } from "./bandwidth.ts";
+import { Lane } from "../wire/frames.ts";
+import { Landing, type LinkQueues } from "./bandwidth.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { SimEvent } from "./virtual_clock.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -84,7 +85,9 @@ export class LinkEnd implements SimEvent {
   /** Bytes that a cut holds back on their way to this end. */
   stalledBytes = 0;
   /** What waits for the owner's uplink. */
-  queues: SendQueues | undefined;
+  leaving: LinkQueues | undefined;
+  /** What arrived and waits for the owner's downlink. */
+  landing: LinkQueues | undefined;
   lastUsed: number;
   /** Delay of what comes to this end. */
   readonly #base: number;
@@ -104,12 +107,18 @@ export class LinkEnd implements SimEvent {
   }
 
   /** Puts something on its way to this end. */
-  enqueue(reason: DownReason | undefined, bytes?: Uint8Array, from = 0, to = 0): void {
-    this.depart(to - from + FRAME_OVERHEAD, new InFlight(this, reason, bytes, from, to));
+  enqueue(
+    reason: DownReason | undefined,
+    lane: Lane = Lane.CONTROL,
+    bytes?: Uint8Array,
+    from = 0,
+    to = 0,
+  ): void {
+    this.depart(lane, to - from + FRAME_OVERHEAD, new InFlight(this, reason, bytes, from, to));
   }
 
   /** `size` bytes leave for this end, and with them the last of `item`, if any; the one place where delay and loss are added. */
-  depart(size: number, item: InFlight | undefined): void {
+  depart(lane: Lane, size: number, item: InFlight | undefined): void {
     const world = this.world, clock = world.clock;
     if (this.orphaned) {
       if (item !== undefined) world.lost++;
@@ -124,16 +133,16 @@ export class LinkEnd implements SimEvent {
     // FIFO: equal times keep their order in the heap.
     if (at < this.#lastArrival) at = this.#lastArrival;
     this.#lastArrival = at;
-    const { downlink } = this.owner;
-    if (downlink !== undefined) clock.schedule(at, new Landing(downlink, size, item));
+    const landing = this.owner.downlink !== undefined;
+    if (landing) clock.schedule(at, new Landing(this, lane, size, item));
     else if (item !== undefined) clock.schedule(at, item);
   }
 
   /** Says goodbye to the other side, after what waits for the uplink. */
   farewell(told: DownReason): void {
     const say = () => this.other.enqueue(told);
-    if (this.queues === undefined || this.queues.empty) say();
-    else this.queues.last = say;
+    if (this.leaving === undefined || this.leaving.empty) say();
+    else this.leaving.last = say;
   }
 
   /** Something reached this end. */
@@ -243,7 +252,8 @@ export class LinkEnd implements SimEvent {
     this.#stalled = undefined;
     this.stalledBytes = 0;
     // What was sent before a close still leaves.
-    if (this.queues?.last === undefined) this.#dropQueues();
+    this.#drop(this.landing);
+    if (this.leaving?.last === undefined) this.#drop(this.leaving);
     if (this.up) this.owner.ended(this, reason);
   }
 
@@ -253,7 +263,8 @@ export class LinkEnd implements SimEvent {
     this.reported = true;
     this.#keep();
     this.#stalled = undefined;
-    this.#dropQueues();
+    this.#drop(this.landing);
+    this.#drop(this.leaving);
     this.other.orphaned = true;
     this.other.loseIn(this.world.detectionDelay());
   }
@@ -308,8 +319,8 @@ export class LinkEnd implements SimEvent {
     clock.schedule(due, this);
   }
 
-  #dropQueues(): void {
-    if (this.queues !== undefined) this.world.lost += this.queues.clear();
+  #drop(queues: LinkQueues | undefined): void {
+    if (queues !== undefined) this.world.lost += queues.clear();
   }
 
   #keep(): void {

@@ -9,7 +9,14 @@ import type { TransportSink } from "../transport.ts";
 import { GossipError } from "../errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { Lane } from "../wire/frames.ts";
-import { type Bandwidth, checkBandwidth, Downlink, Uplink } from "./bandwidth.ts";
+import {
+  type Bandwidth,
+  checkBandwidth,
+  Downlink,
+  QUEUE_OVERHEAD,
+  Uplink,
+  waitingBytes,
+} from "./bandwidth.ts";
 import { hashText, type Rng } from "./rng.ts";
 import { Dial } from "./sim_dial.ts";
 import { FRAME_OVERHEAD, InFlight, type LinkEnd } from "./sim_link.ts";
@@ -175,16 +182,17 @@ export class SimNode {
     const other = end.other;
     const { world } = this;
     const length = head.length + (body === undefined ? 0 : body.length);
-    if (other.stalledBytes > 0 && other.stalledBytes + length > this.laneBytes) {
+    if (this.#full(end, lane, length)) {
       this.framesRefused++;
       return false;
     }
+    world.join(head, body);
+    const { joined, joinedStart, joinedEnd } = world;
     if (this.uplink === undefined) {
-      world.join(head, body);
-      other.enqueue(undefined, world.joined, world.joinedStart, world.joinedEnd);
-    } else if (!this.#queue(end, lane, head, body)) {
-      this.framesRefused++;
-      return false;
+      other.enqueue(undefined, lane, joined, joinedStart, joinedEnd);
+    } else {
+      const item = new InFlight(other, undefined, joined, joinedStart, joinedEnd);
+      this.uplink.push(end, lane, item);
     }
     end.bytesOut += length + FRAME_OVERHEAD;
     this.bytesOut += length + FRAME_OVERHEAD;
@@ -193,17 +201,12 @@ export class SimNode {
     return true;
   }
 
-  #queue(end: LinkEnd, lane: Lane, head: Uint8Array, body: Uint8Array | undefined): boolean {
-    const { world } = this;
-    world.join(head, body);
-    const item = new InFlight(
-      end.other,
-      undefined,
-      world.joined,
-      world.joinedStart,
-      world.joinedEnd,
-    );
-    return this.uplink!.push(end, lane, item, this.laneBytes);
+  /** True where a frame of so many bytes has no room in its lane, or in what a cut holds back. */
+  #full(end: LinkEnd, lane: Lane, length: number): boolean {
+    const stalled = end.other.stalledBytes;
+    if (stalled > 0 && stalled + length > this.laneBytes) return true;
+    if (this.uplink === undefined && end.other.landing === undefined) return false;
+    return waitingBytes(end, lane) + length + QUEUE_OVERHEAD > this.laneBytes;
   }
 
   disconnect(peer: PeerId, reason: DownReason): void {

@@ -17,7 +17,8 @@ function linkInfo(end: LinkEnd): LinkInfo {
     rttMs: end.world.rtt(end.owner, end.peer),
     bytesIn: end.bytesIn,
     bytesOut: end.bytesOut,
-    queuedBytes: end.other.stalledBytes + (end.queues?.bytes ?? 0),
+    queuedBytes: end.other.stalledBytes + (end.leaving?.bytes ?? 0) +
+      (end.other.landing?.bytes ?? 0),
   };
 }
 

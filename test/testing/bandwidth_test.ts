@@ -186,3 +186,36 @@ Deno.test("bandwidths that are none are refused", () => {
     assertThrows(() => addNode(fabric, 0, { bandwidth: { up: 1, down: rate } }), RangeError);
   }
 });
+
+Deno.test("a slow downlink too lets control overtake bulk, keeps each lane in order, and counts in the sender's lanes", async () => {
+  for (const up of [Infinity, 10_000_000]) {
+    const fabric = new SimFabric({ latencyMs: 10 });
+    const [a, b] = [
+      addNode(fabric, 0, { bandwidth: { up, down: Infinity }, limits: { laneBytes: 620_000 } }),
+      addNode(fabric, 1, { bandwidth: { up: Infinity, down: 100_000 } }),
+    ];
+    a.transport.connect(b.id, b.transport.addresses);
+    await fabric.clock.run(1_000);
+    const bulk = (n: number) => a.transport.send(b.id, Lane.BULK, new Uint8Array(200_000).fill(n));
+    assert(bulk(1) && bulk(2));
+    await fabric.clock.run(1_500);
+    assert(a.transport.link(b.id)!.queuedBytes > 300_000);
+    assert(bulk(3));
+    await fabric.clock.run(1_600);
+    assertEquals(bulk(4), false);
+    const sent = fabric.clock.now();
+    assert(a.transport.send(b.id, Lane.CONTROL, new Uint8Array(100).fill(9)));
+    await fabric.clock.run(20_000);
+    const taken = b.notes.filter(({ what }) => what === "receive");
+    assertEquals(taken.map(({ bytes }) => bytes![0]), [9, 1, 2, 3]);
+    // One chunk at the downlink's rate, and the latency.
+    assert(taken[0]!.time - sent < 10 + 16_384 / 100 + 5, `${taken[0]!.time - sent}`);
+    assert(taken[3]!.time >= 1_000 + 6_000);
+    assertEquals(a.transport.link(b.id)!.queuedBytes, 0);
+    // The goodbye waits for what is on its way.
+    bulk(5);
+    a.transport.disconnect(b.id, "evicted");
+    await fabric.clock.run(30_000);
+    assertEquals(b.notes.slice(-2).map(({ what }) => what), ["receive", "down"]);
+  }
+});
