@@ -56,7 +56,7 @@ class Runner {
   async run(task: FaultTask): Promise<FaultReport> {
     const worker = this.#worker;
     if (worker === undefined) return await runFaultTask(task);
-    let timer: number | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const answer = new Promise<FaultReport>((resolve, reject) => {
       const stuck = () => reject(new Error(`seed ${task.seed} comes to no end`));
       timer = setTimeout(stuck, STUCK_MS);
