@@ -38,6 +38,8 @@ export interface FaultsSummary {
 
 /** Seeds within which every bug of the list has to be found. */
 const BUG_SEEDS = 50;
+/** Real time after which a seed counts as one that goes round and round; most take half a second. */
+const STUCK_MS = 600_000;
 /** Seeds whose violations are printed. */
 const MOST_PRINTED = 5;
 
@@ -51,10 +53,13 @@ class Runner {
     this.#worker = new Worker(url.href, { type: "module" });
   }
 
-  run(task: FaultTask): Promise<FaultReport> {
+  async run(task: FaultTask): Promise<FaultReport> {
     const worker = this.#worker;
-    if (worker === undefined) return runFaultTask(task);
-    return new Promise((resolve, reject) => {
+    if (worker === undefined) return await runFaultTask(task);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const answer = new Promise<FaultReport>((resolve, reject) => {
+      const stuck = () => reject(new Error(`seed ${task.seed} comes to no end`));
+      timer = setTimeout(stuck, STUCK_MS);
       worker.onmessage = (event: MessageEvent<FaultReport>) => resolve(event.data);
       worker.onerror = (event) => {
         event.preventDefault();
@@ -62,6 +67,11 @@ class Runner {
       };
       worker.postMessage(task);
     });
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(): void {
@@ -69,9 +79,13 @@ class Runner {
   }
 }
 
-/** Lets `jobs` runners work until `next` has nothing more for them. */
-async function share(jobs: number, next: (runner: Runner) => Promise<boolean>): Promise<void> {
-  const runners = Array.from({ length: jobs }, () => new Runner(jobs > 1));
+/** Lets `jobs` runners, in workers of their `own` or here, work until `next` has nothing more for them. */
+async function share(
+  jobs: number,
+  own: boolean,
+  next: (runner: Runner) => Promise<boolean>,
+): Promise<void> {
+  const runners = Array.from({ length: jobs }, () => new Runner(own));
   try {
     await Promise.all(runners.map(async (runner) => {
       while (await next(runner));
@@ -126,7 +140,7 @@ export async function searchSeeds(
   const progress = new Progress();
   const total = summary(from);
   let next = from;
-  await share(Math.max(1, Math.min(options.jobs, seeds)), async (runner) => {
+  await share(Math.min(options.jobs, seeds), seeds > 1, async (runner) => {
     if (next >= from + seeds) return false;
     const report = await runner.run({ seed: next++, trace });
     add(total, report);
@@ -162,7 +176,7 @@ async function hunt(from: number, most: number, jobs: number): Promise<Hunt[]> {
     ...{ bug: name, what, seeds: 0, found: undefined },
   }));
   const waiting = [...hunts];
-  await share(Math.max(1, Math.min(jobs, hunts.length)), async (runner) => {
+  await share(Math.min(jobs, hunts.length), true, async (runner) => {
     const row = waiting.shift();
     if (row === undefined) return false;
     for (let seed = from; seed < from + most && row.found === undefined; seed++) {

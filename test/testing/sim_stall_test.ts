@@ -158,3 +158,20 @@ Deno.test("a network delivers everything though its nodes stall one after anothe
   await net.run({ seconds: 10 });
   assertEquals(await net.until(() => late!.topic("blocks")!.neighbors.length > 1), true);
 });
+
+Deno.test("a link whose opening waits for a node that stands still ends when that node is closed", async () => {
+  const { fabric, a, b } = await linkedPair({ latencyMs: 10, detectMs: 1_000 });
+  a.transport.disconnect(b.id, "closed");
+  await fabric.clock.run(fabric.clock.now() + 100);
+  a.transport.connect(b.id, b.transport.addresses);
+  await fabric.clock.runUntil(() => a.transport.link(b.id) !== undefined, 60_000);
+  fabric.stall(b.id, 3_000);
+  await fabric.clock.run(fabric.clock.now() + 20);
+  fabric.breakLink(a.id, b.id);
+  await b.transport.close();
+  // It went round and round at the time at which the node would have gone on.
+  const { events } = fabric.clock;
+  const many = () => fabric.clock.events > events + 1_000;
+  assertEquals(await fabric.clock.runUntil(many, fabric.clock.now() + 9_000), false);
+  assertEquals(a.transport.links(), []);
+});
