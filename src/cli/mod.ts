@@ -10,7 +10,7 @@
  * import { plumtree } from "@x/plumtree/cli";
  * import { assertRejects } from "@std/assert";
  *
- * await assertRejects(() => plumtree(["dance"]), RangeError, "commands: demo");
+ * await assertRejects(() => plumtree(["dance"]), RangeError, "there are demo");
  * ```
  *
  * @module

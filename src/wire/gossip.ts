@@ -1,7 +1,7 @@
 /**
  * The GOSSIP frame: one published message. Pure.
  *
- * Head: kind, varint alias, u8 hops. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, 64 bytes of
+ * Head: kind, varint alias, u8 hops, u8 path. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, 64 bytes of
  * signature where signed, origin, varint seq, payload. A relay sends a new head and the identical body.
  *
  * @module
@@ -49,7 +49,7 @@ export interface GossipShape {
   lane: Lane;
   /** The tree that it travels, 0 to 15. */
   tree: number;
-  /** How many hops from the tree's centre the author takes itself to be; 0 in the first tree. */
+  /** What the way from the tree's centre to the author costs, as the author takes it; 0 in the first tree. */
   depth: number;
   /** True where its copies are reason to prune. */
   marked: boolean;
@@ -199,7 +199,7 @@ export interface GossipParts {
   readonly priority: Priority;
   /** The tree that it travels, 0 to 15. Default 0. */
   readonly tree?: number;
-  /** Hops from its centre to this node. Default 0. */
+  /** What the way from its centre to this node costs. Default 0. */
   readonly depth?: number;
   /** Whether its copies are reason to prune. Default false. */
   readonly marked?: boolean;
@@ -233,10 +233,15 @@ export function buildGossip(parts: GossipParts, digest: Uint8Array): Uint8Array 
   return body;
 }
 
-/** The head that goes before a body. */
-export function gossipHead(alias: number, hops: number): Uint8Array {
-  const head = new Uint8Array(2 + varintSize(alias));
+/** Bytes of the head behind kind and alias: hops and path. */
+export const GOSSIP_WAY = 2;
+
+/** The head that goes before a body; `path`: what the way cost so far. */
+export function gossipHead(alias: number, hops: number, path: number): Uint8Array {
+  const head = new Uint8Array(1 + varintSize(alias) + GOSSIP_WAY);
   head[0] = Frame.GOSSIP;
-  head[writeVarint(head, 1, alias)] = hops;
+  const at = writeVarint(head, 1, alias);
+  head[at] = hops;
+  head[at + 1] = path;
   return head;
 }

@@ -160,7 +160,7 @@ export class Stranger implements AsyncDisposable {
 
   /** Sends a GOSSIP frame with a body. */
   gossip(body: Uint8Array, alias = 1): Promise<void> {
-    return this.send(bytes(gossipHead(alias, 1), body));
+    return this.send(bytes(gossipHead(alias, 1, 0), body));
   }
 
   /** Waits until the node has ended the connection. */

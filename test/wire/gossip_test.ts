@@ -139,5 +139,5 @@ Deno.test("padded counters, unknown flags and oversize payloads are refused", ()
 });
 
 Deno.test("the head is kind, alias and hops", () => {
-  assertEquals([...gossipHead(300, 4)], [0x14, 0xac, 0x02, 4]);
+  assertEquals([...gossipHead(300, 4, 9)], [0x14, 0xac, 0x02, 4, 9]);
 });

@@ -190,7 +190,7 @@ function gossip(): Json[] {
       id: digest.slice(0, 20),
       alias: ALIAS,
       hops,
-      frame: join(gossipHead(ALIAS, hops), body),
+      frame: join(gossipHead(ALIAS, hops, 5 * hops), body),
     });
   });
 }

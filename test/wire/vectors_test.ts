@@ -166,6 +166,7 @@ Deno.test("the stored messages have the ids and signatures that follow from thei
     const frame = fromHex(expected.frame), body = fromHex(expected.body), shape = gossipShape();
     const { kind, alias, reader } = topicFrame(frame);
     assertEquals([kind, alias, reader.u8()], [Frame.GOSSIP, expected.alias, expected.hops]);
+    assertEquals(reader.u8(), 5 * expected.hops, "path");
     assertEquals(toHex(reader.rest()), expected.body);
     readGossip(shape, body, 0, body.length, 1_024);
     const digest = new Uint8Array(32);

@@ -67,7 +67,7 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
-    this.#probeSoon(1);
+    this.#probeSoon(16);
   }
 
   /** Stops them. */
@@ -86,13 +86,12 @@ export class Upkeep {
   }
 
   /** Nodes that start together may fill each other's views and leave some outside: the first probes come soon, after twice as long each time. */
-  #probeSoon(turn: number): void {
+  #probeSoon(part: number): void {
     const { port, options } = this.#parts;
-    const wait = 2 ** turn * options.refillMs * (0.75 + port.random() / 2);
-    if (wait >= options.probeMs) return;
+    const wait = options.probeMs / part * (0.75 + port.random() / 2);
     this.#early = port.after(wait, () => {
       this.#probe();
-      this.#probeSoon(turn + 1);
+      if (part > 2) this.#probeSoon(part / 2);
     });
   }
 

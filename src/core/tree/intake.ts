@@ -6,6 +6,7 @@
 
 import { toHex } from "../../wire/bytes.ts";
 import {
+  GOSSIP_WAY,
   gossipDigest,
   type GossipShape,
   gossipShape,
@@ -31,7 +32,7 @@ import { Seen } from "./message_log.ts";
 import type { TreeMessage, Verdict } from "./port.ts";
 import type { Repair } from "./repair.ts";
 import type { Server } from "./server.ts";
-import type { TreeChoice } from "./tree_choice.ts";
+import { type TreeChoice, wayCost } from "./tree_choice.ts";
 import type { TreeLinks } from "./tree_links.ts";
 
 /** The parts that the intake hands on to. */
@@ -70,7 +71,7 @@ export class Intake {
     return this.#validating;
   }
 
-  /** A GOSSIP came: hops at `at`, the body behind it. Of peers that are no neighbours only what was asked for, or is `invited`. */
+  /** A GOSSIP came: hops and path at `at`, the body behind them. Of peers that are no neighbours only what was asked for, or is `invited`. */
   gossip(
     peer: PeerId,
     link: Link | undefined,
@@ -82,7 +83,7 @@ export class Intake {
   ): void {
     const { port, options, limits, log, counters } = this.#context;
     const { fetcher, treeLinks } = this.#parts;
-    const start = at + 1;
+    const start = at + GOSSIP_WAY;
     readGossip(SHAPE, bytes, start, end, limits.messageBytes);
     const { signed, tree, depth, marked, originAt, seq, payloadAt } = SHAPE;
     if (signed !== options.sign) {
@@ -128,7 +129,10 @@ export class Intake {
     if (link !== undefined) log.setHas(entry, link.bit);
     fetcher.news(now);
     treeLinks.rule(tree).news(originMark(bytes, originAt), link?.branch(tree), now);
-    if (!old) this.#parts.choice.heard(tree, hops, depth);
+    const rtt = link === undefined ? undefined : port.rtt(link.peer);
+    const path = Math.min(255, bytes[at + 1]! + wayCost(rtt ?? 0));
+    log.setPath(entry, path);
+    if (!old) this.#parts.choice.heard(tree, path, depth);
     if (chased >= 0) fetcher.arrived(chased, entry, link, now);
     if (
       signed && this.#authors.stale(bytes, originAt, readIncarnation(bytes, originAt), seq, now)
@@ -163,7 +167,7 @@ export class Intake {
     const { treeLinks, server, lazyPush } = this.#parts;
     const tree = log.tree(entry);
     treeLinks.ensureEager(tree, preferred, now);
-    const head = server.head(log.hops(entry)), lane = laneOf(body);
+    const head = server.head(entry), lane = laneOf(body);
     for (const link of links.list) {
       if (link === preferred || log.has(entry, link.bit)) continue;
       if (!link.branch(tree).eager) {

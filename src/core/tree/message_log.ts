@@ -52,6 +52,7 @@ export class MessageLog {
   /** The tree in the upper four bits. */
   #state = NO_U8;
   #hops = NO_U8;
+  #path = NO_U8;
   #via = NO_U8;
   #has = NO_I32;
   #at = NO_F64;
@@ -104,6 +105,7 @@ export class MessageLog {
     this.#table.put(i, bytes, at);
     this.#state[i] = tree << 4 | state;
     this.#hops[i] = hops;
+    this.#path[i] = 0;
     this.#via[i] = via;
     this.#has[i] = 0;
     this.#at[i] = now;
@@ -134,6 +136,16 @@ export class MessageLog {
   /** Hops to this node; 0 for own messages. */
   hops(entry: number): number {
     return this.#hops[entry & this.#mask]!;
+  }
+
+  /** What its way to this node cost, see tree_choice.ts; 0 for own messages. */
+  path(entry: number): number {
+    return this.#path[entry & this.#mask]!;
+  }
+
+  /** Notes what its way cost. */
+  setPath(entry: number, path: number): void {
+    this.#path[entry & this.#mask] = path;
   }
 
   /** The slot of the link that the first copy came through. */
@@ -253,6 +265,7 @@ export class MessageLog {
     };
     this.#state = move(this.#state, new Uint8Array(size));
     this.#hops = move(this.#hops, new Uint8Array(size));
+    this.#path = move(this.#path, new Uint8Array(size));
     this.#via = move(this.#via, new Uint8Array(size));
     this.#has = move(this.#has, new Int32Array(size));
     this.#at = move(this.#at, new Float64Array(size));

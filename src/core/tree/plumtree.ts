@@ -11,6 +11,7 @@ import { fromHex, WireError } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import {
   buildGossip,
+  GOSSIP_WAY,
   laneOf,
   originMark,
   type Priority,
@@ -162,8 +163,8 @@ export class Plumtree {
     const { port, closed, counters } = this.#context;
     if (closed) return false;
     const refused = counters.rejected + counters.dropped + counters.ignored;
-    const frame = new Uint8Array(1 + body.length);
-    frame.set(body, 1);
+    const frame = new Uint8Array(GOSSIP_WAY + body.length);
+    frame.set(body, GOSSIP_WAY);
     try {
       this.#intake.gossip(from, undefined, frame, 0, frame.length, port.now(), true);
     } catch (error) {
@@ -239,7 +240,7 @@ export class Plumtree {
         if (!log.holds(entry) || log.via(entry) !== NO_SLOT || log.has(entry, link.bit)) continue;
         const body = log.body(entry);
         if (body === undefined) continue;
-        if (!port.send(link.peer, laneOf(body), this.#server.head(log.hops(entry)), body)) break;
+        if (!port.send(link.peer, laneOf(body), this.#server.head(entry), body)) break;
         log.setHas(entry, link.bit);
       }
     }
@@ -264,7 +265,7 @@ export class Plumtree {
     const { port, counters } = this.#context;
     const now = port.now();
     if (kind === Frame.GOSSIP) {
-      if (at >= end) throw new WireError("gossip: truncated");
+      if (end - at < GOSSIP_WAY) throw new WireError("gossip: truncated");
       this.#intake.gossip(from, link, bytes, at, end, now);
     } else if (kind === Frame.GRAFT) {
       if (link === undefined) counters.strangers++;

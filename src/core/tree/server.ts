@@ -28,7 +28,8 @@ export class Server {
   readonly #context: TreeContext;
   readonly #treeLinks: TreeLinks;
   #strangers: TokenBucket | undefined;
-  #heads: Uint8Array[] = [];
+  #head: Uint8Array = new Uint8Array(0);
+  #way = -1;
 
   /** Works on the log of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks) {
@@ -36,10 +37,15 @@ export class Server {
     this.#treeLinks = treeLinks;
   }
 
-  /** The head for a message that took `hops` to this node; made once for each number. */
-  head(hops: number): Uint8Array {
-    const next = Math.min(255, hops + 1);
-    return this.#heads[next] ??= gossipHead(this.#context.port.alias, next);
+  /** The head for an entry of the log; the latest one is kept for the next. */
+  head(entry: number): Uint8Array {
+    const { log, port } = this.#context;
+    const way = Math.min(255, log.hops(entry) + 1) << 8 | log.path(entry);
+    if (way !== this.#way) {
+      this.#way = way;
+      this.#head = gossipHead(port.alias, way >> 8, way & 255);
+    }
+    return this.#head;
   }
 
   /** A GRAFT came. */
@@ -91,7 +97,7 @@ export class Server {
         }
       }
       // A full lane: what is left is asked for again.
-      if (!port.send(peer, laneOf(body), this.head(log.hops(entry)), body)) break;
+      if (!port.send(peer, laneOf(body), this.head(entry), body)) break;
       if (link !== undefined) log.setHas(entry, link.bit);
     }
     if (gone.length === 0) return;

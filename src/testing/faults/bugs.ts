@@ -272,7 +272,7 @@ function relayAtOnce(): () => void {
       "gossip",
       (gossip) =>
         function (this: Intake, peer, link, bytes, at, end, now, invited) {
-          relay = (entry) => this.relay(entry, bytes.subarray(at + 1, end), now, link);
+          relay = (entry) => this.relay(entry, bytes.subarray(at + 2, end), now, link);
           try {
             gossip.call(this, peer, link, bytes, at, end, now, invited);
           } finally {

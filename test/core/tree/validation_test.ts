@@ -81,9 +81,9 @@ Deno.test("signed messages name their author, and every hop checks it", () => {
 /** Catches the GOSSIP frames of a node's messages. */
 function caught(from: TestNode, tree: TreeMessage): Uint8Array {
   void from;
-  const frame = new Uint8Array(3 + tree.body.length);
-  frame.set([Frame.GOSSIP, 7, 1]);
-  frame.set(tree.body, 3);
+  const frame = new Uint8Array(4 + tree.body.length);
+  frame.set([Frame.GOSSIP, 7, 1, 0]);
+  frame.set(tree.body, 4);
   return frame;
 }
 
@@ -92,7 +92,7 @@ Deno.test("a bad signature never marks the id: the true message still comes thro
   world.drop = (_from, _to, kind) => kind === Frame.GOSSIP;
   const message = a.tree.publish(new Uint8Array(10));
   const forged = caught(a, message);
-  forged[10]! ^= 1;
+  forged[11]! ^= 1;
   world.inject(a, b, forged);
   assertEquals(b.rejected, [[message.id, "bad signature"]]);
   assertEquals(b.blamed[0]![0], a.id);
