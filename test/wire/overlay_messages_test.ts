@@ -14,7 +14,7 @@ import { toHex, WireError } from "../../src/wire/bytes.ts";
 const record: fc.Arbitrary<SignedRecord> = fc.record({
   id: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   seq: fc.maxSafeNat(),
-  addresses: fc.array(fc.string({ minLength: 1, maxLength: 40 }), { maxLength: 3 }),
+  addresses: fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { maxLength: 3 }),
 }).map(({ id, seq, addresses }) =>
   signRecord(
     { id: toHex(id), addresses, seq, ttlSeconds: 60, topics: [], shards: new Map() },

@@ -20,6 +20,8 @@ const SILENT_CHECKS = 3.5;
 const CORRECTIONS = 64;
 /** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
 const PROBES = 3;
+/** The same of nodes with free slots soon after their start. */
+const EAGER_PROBES = 4 * PROBES;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
@@ -85,12 +87,15 @@ export class Upkeep {
     port.send(peer, { type: "disconnect", alive: true, candidates: [] });
   }
 
-  /** Nodes that start together may fill each other's views and leave some outside: the first probes come soon, after twice as long each time. */
+  /**
+   * Nodes that start together may fill each other's views and leave some outside, with free slots that nobody takes: these probe soon, and
+   * again after twice as long.
+   */
   #probeSoon(part: number): void {
-    const { port, options } = this.#parts;
+    const { port, options, active } = this.#parts;
     const wait = options.probeMs / part * (0.75 + port.random() / 2);
     this.#early = port.after(wait, () => {
-      this.#probe();
+      if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
       if (part > 2) this.#probeSoon(part / 2);
     });
   }
@@ -116,13 +121,13 @@ export class Upkeep {
    * the peer stands in the passive view it is an eighth of that: it is most likely of the same island, but a stale entry
    * from before a partition must not bar the way for ever.
    */
-  #probe(): void {
+  #probe(probes = PROBES): void {
     const { port, options, active, passive, requests, contacts, census, counters } = this.#parts;
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
     const full = passive.records.length >= options.passiveSize;
     const guess = full ? census.estimate(views) : views + 1;
-    const chance = PROBES / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
+    const chance = probes / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
     if (port.random() >= chance) return;
     const targets = [...contacts.all(), ...port.members(PROBED_MEMBERS)].filter((peer) =>
       peer !== port.self && !active.has(peer) && requests.may(peer)

@@ -8,6 +8,7 @@ import { regionLatency } from "../regions.ts";
 import type { Latency } from "../sim_fabric.ts";
 import type { Graph } from "./graph.ts";
 import type { Lab } from "./lab.ts";
+import { TREES } from "./paper/many_authors.ts";
 import { survivors } from "./paper/oracle.ts";
 import { twoClusterLatency } from "./places.ts";
 import {
@@ -22,7 +23,7 @@ import {
 const SECONDS = 300;
 const MESSAGES = 30;
 /** Messages before those that are measured: trees follow the links by what messages show of them. */
-const WARM = 100;
+const WARM = 300;
 const SAMPLES = 100;
 
 /** What one overlay showed. */
@@ -86,6 +87,8 @@ async function measure(
     // As a real node has them: peers are measured over links that nothing else needs.
     idleMs: 30_000,
     limits: { addressBook: 8_192 },
+    // Random authors: each takes the tree whose centre is nearest, on either overlay.
+    tree: { trees: TREES },
     ...swapMs === undefined ? {} : { overlay: { swapMs } },
   });
   const name = swapMs === 0 ? "without X-BOT" : "with X-BOT";

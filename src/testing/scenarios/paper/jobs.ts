@@ -5,6 +5,7 @@
  */
 
 import { type FailureFigures, failures, type FailureSize } from "./failures.ts";
+import { manyAuthors, type ManyAuthorsFigures, type ManyAuthorsSize } from "./many_authors.ts";
 import type { Show } from "./setting.ts";
 import { stable, type StableFigures, type StableSize } from "./stable.ts";
 import { young, type YoungFigures, type YoungSize } from "./young.ts";
@@ -12,6 +13,7 @@ import { young, type YoungFigures, type YoungSize } from "./young.ts";
 /** One experiment to run. */
 export type PaperJob =
   | { readonly kind: "stable"; readonly size: StableSize }
+  | { readonly kind: "many-authors"; readonly size: ManyAuthorsSize }
   | { readonly kind: "young"; readonly size: YoungSize }
   | { readonly kind: "failures"; readonly size: FailureSize };
 
@@ -19,6 +21,7 @@ export type PaperJob =
 export type PaperFigures =
   | { readonly kind: "stable"; readonly figures: StableFigures }
   | { readonly kind: "young"; readonly oneSender: boolean; readonly figures: YoungFigures }
+  | { readonly kind: "many-authors"; readonly figures: ManyAuthorsFigures }
   | { readonly kind: "failures"; readonly figures: readonly FailureFigures[] };
 
 /** How much is done; what the paper did, or less where a mean needs no more. */
@@ -55,6 +58,7 @@ export function paperJobs(size: PaperSize): PaperJob[] {
   const { nodes, seed, cycles, messages, failingCycles, youngCycles } = size;
   return [
     { kind: "stable", size: { nodes, seed, cycles, messages, failingCycles } },
+    { kind: "many-authors", size: { nodes, seed, cycles: size.failureCycles, messages } },
     ...size.failures.map((shares, i): PaperJob => ({
       kind: "failures",
       size: { nodes, seed: seed + i + 1, shares, cycles: size.failureCycles, messages },
@@ -72,6 +76,8 @@ export async function runPaperJob(job: PaperJob, show: Show): Promise<PaperFigur
       const { oneSender } = job.size;
       return { kind: job.kind, oneSender, figures: await young(job.size, show) };
     }
+    case "many-authors":
+      return { kind: job.kind, figures: await manyAuthors(job.size, show) };
     case "failures":
       return { kind: job.kind, figures: await failures(job.size, show) };
   }

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { OverlayOptions } from "../../../options.ts";
+import type { OverlayOptions, TreeOptions } from "../../../options.ts";
 import { Lab, type LabNode } from "../lab.ts";
 import type { Graph } from "../graph.ts";
 
@@ -42,7 +42,11 @@ export function meanOf(samples: readonly number[]): Mean {
 }
 
 /** A laboratory in the papers' setting. */
-export function paperLab(seed: number, overlay: Partial<OverlayOptions> = {}): Lab {
+export function paperLab(
+  seed: number,
+  overlay: Partial<OverlayOptions> = {},
+  tree: Partial<TreeOptions> = {},
+): Lab {
   return new Lab({
     seed,
     latencyMs: HOP_MS,
@@ -55,7 +59,7 @@ export function paperLab(seed: number, overlay: Partial<OverlayOptions> = {}): L
       swapMs: 0,
       ...overlay,
     },
-    tree: { syncMs: NEVER_MS, retainMessages: 64 },
+    tree: { syncMs: NEVER_MS, retainMessages: 64, ...tree },
   });
 }
 
