@@ -69,7 +69,7 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
-    this.#probeSoon(16);
+    if (this.#early === undefined) this.#probeSoon(16);
   }
 
   /** Stops them. */
