@@ -67,7 +67,8 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
-    this.#probeSoon(16);
+    // A join may be repeated with more contacts.
+    if (this.#early === undefined) this.#probeSoon(16);
   }
 
   /** Stops them. */
