@@ -196,20 +196,26 @@ export class Node {
 
   #sendOn(topic: TopicCore, peer: PeerId, frame: Uint8Array): void {
     if (topic.closed && !topic.leaving) return;
-    this.openTopic(topic, peer);
     // A goodbye goes behind the last messages, which are in slower lanes.
     const lane = topic.leaving ? Lane.BULK : Lane.CONTROL;
-    if (!this.host.send(peer, lane, topicHead(Frame.OVERLAY, topic.alias), frame)) {
+    const head = topicHead(Frame.OVERLAY, topic.alias);
+    if (!this.openTopic(topic, peer, lane) || !this.host.send(peer, lane, head, frame)) {
       // A control lane that is full belongs to a reader that has stopped reading.
       this.host.disconnect(peer, "slow");
     }
   }
 
-  /** Announces the topic's alias on a link, once. */
-  openTopic(topic: TopicCore, peer: PeerId): void {
+  /**
+   * Announces the topic's alias in a lane of a link, once: a lane that has waited for long goes before a faster one that is
+   * full, so what is announced in one lane may not be known yet when a frame of another comes. False where the lane is full.
+   */
+  openTopic(topic: TopicCore, peer: PeerId, lane: Lane = Lane.CONTROL): boolean {
     const session = this.#sessions.get(peer);
-    if (!session?.announce(topic.alias)) return;
-    this.host.send(peer, Lane.CONTROL, encodeOpen(topic.alias, topic.key));
+    if (session === undefined) return false;
+    if (session.announced(topic.alias, lane)) return true;
+    if (!this.host.send(peer, lane, encodeOpen(topic.alias, topic.key))) return false;
+    session.announce(topic.alias, lane);
+    return true;
   }
 
   /** Takes score from a peer; at -100 its link is ended and the peer refused for a while. */

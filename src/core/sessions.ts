@@ -7,6 +7,7 @@
 import type { PeerId } from "./host.ts";
 import type { TopicCore } from "./topic_core.ts";
 import type { Limits } from "../limits.ts";
+import type { Lane } from "../wire/frames.ts";
 import { WireError } from "../wire/bytes.ts";
 
 /** One topic that a peer has opened on its link. */
@@ -37,7 +38,7 @@ function recovered(points: number, ms: number): number {
 export class PeerSession {
   readonly #topics = new Map<number, OpenTopic>();
   // Made when first needed: most links of a large overlay are short, for one shuffle.
-  #announced: Set<number> | undefined;
+  #announced: Map<number, number> | undefined;
   #closed: Set<number> | undefined;
   readonly #limits: Limits;
   #points: number;
@@ -54,12 +55,15 @@ export class PeerSession {
     this.#tokens = limits.overlayPerSecond * BURST_SECONDS;
   }
 
-  /** Notes that this node's own alias is announced on the link; false where it was before. */
-  announce(alias: number): boolean {
-    if (this.#announced?.has(alias)) return false;
-    this.#announced ??= new Set();
-    this.#announced.add(alias);
-    return true;
+  /** True where this node's own alias is announced in a lane of the link. */
+  announced(alias: number, lane: Lane): boolean {
+    return ((this.#announced?.get(alias) ?? 0) & 1 << lane) !== 0;
+  }
+
+  /** Notes that it is. */
+  announce(alias: number, lane: Lane): void {
+    this.#announced ??= new Map();
+    this.#announced.set(alias, (this.#announced.get(alias) ?? 0) | 1 << lane);
   }
 
   /** Forgets an alias; false where it was not announced. */

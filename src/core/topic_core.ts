@@ -197,8 +197,8 @@ class TreeDoor extends Door implements TreePort {
   }
   send(peer: PeerId, lane: Lane, head: Uint8Array, body?: Uint8Array): boolean {
     // Answers go to peers that are no neighbours too, which may not know the alias yet.
-    this.node.openTopic(this.topic, peer);
-    return this.node.host.send(peer, lane, head, body);
+    return this.node.openTopic(this.topic, peer, lane) &&
+      this.node.host.send(peer, lane, head, body);
   }
   sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
     this.node.host.sha256(bytes, start, end, out, at);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Bans, Sessions } from "../../src/core/sessions.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import { Lane } from "../../src/wire/frames.ts";
 import { WireError } from "../../src/wire/bytes.ts";
 
 const PEER = "aa".repeat(32);
@@ -53,4 +54,17 @@ Deno.test("bans end, and the oldest goes when there are too many", () => {
   bans.add("c", 500);
   bans.add("d", 500);
   assertEquals(["b", "c", "d"].filter((peer) => bans.has(peer, 600)), ["c", "d"]);
+});
+
+Deno.test("an alias is announced in each lane of a link of its own", () => {
+  const sessions = new Sessions(DEFAULT_LIMITS);
+  sessions.open(PEER, 0);
+  const session = sessions.get(PEER)!;
+  session.announce(1, Lane.CONTROL);
+  session.announce(1, Lane.BULK);
+  const lanes = [Lane.CONTROL, Lane.NORMAL, Lane.BULK];
+  assertEquals(lanes.map((lane) => session.announced(1, lane)), [true, false, true]);
+  assert(session.withdraw(1));
+  assert(!session.withdraw(1));
+  assert(!session.announced(1, Lane.CONTROL));
 });

@@ -69,6 +69,7 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
+    // A join may be repeated with more contacts.
     if (this.#early === undefined) this.#probeSoon(16);
   }
 

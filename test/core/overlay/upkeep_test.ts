@@ -172,3 +172,14 @@ Deno.test("leaving says goodbye to every neighbour, stops every timer and ends e
   lone.view.candidatesChanged();
   assertEquals([lone.port.sentTo.length, lone.port.timers.size], [0, 0]);
 });
+
+Deno.test("an overlay that was joined several times leaves no timer behind", () => {
+  const lone = full();
+  const before = lone.world.queue.size;
+  for (let i = 0; i < 3; i++) lone.view.join([]);
+  lone.world.queue.run(7_000);
+  assert(lone.world.queue.size > before);
+  lone.view.leave();
+  lone.world.queue.run(1_000);
+  assertEquals(lone.world.queue.size, 0);
+});
