@@ -21,7 +21,9 @@ const CORRECTIONS = 64;
 /** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
 const PROBES = 3;
 /** The same of nodes with free slots soon after their start. */
-const EAGER_PROBES = 2 * PROBES;
+const EAGER_PROBES = 4 * PROBES;
+/** The first of them comes after this part of `probeMs`, the last after that. */
+const FIRST_EARLY = 16, LAST_EARLY = 8;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
@@ -70,7 +72,7 @@ export class Upkeep {
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
     // A join may be repeated with more contacts.
-    if (this.#early === undefined) this.#probeSoon(16);
+    if (this.#early === undefined) this.#probeSoon(FIRST_EARLY);
   }
 
   /** Stops them. */
@@ -97,7 +99,7 @@ export class Upkeep {
     const wait = options.probeMs / part * (0.75 + port.random() / 2);
     this.#early = port.after(wait, () => {
       if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
-      if (part > 2) this.#probeSoon(part / 2);
+      if (part > LAST_EARLY) this.#probeSoon(part / 2);
     });
   }
 
