@@ -75,7 +75,8 @@ Deno.test("a laboratory's broadcast counts every delivery, payload and hop", asy
 Deno.test("survivors that lost every neighbour come back through addresses that were good before", async () => {
   const far = 2 ** 31 - 1;
   const lab = new Lab({
-    seed: 6,
+    // Of few addresses all may be gone: then nothing brings a node back but others that know it.
+    seed: 1,
     latencyMs: 10,
     detectMs: 2_000,
     dialTimeoutMs: 50,
