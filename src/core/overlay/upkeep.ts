@@ -26,6 +26,8 @@ const EAGER_PROBES = 4 * PROBES;
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
 const PROBED_MEMBERS = 4;
+/** While nothing changes, shuffles come up to 2^3 times further apart. */
+const SHUFFLE_BACKOFF = 3;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
 const KNOWN_PROBE = 1 / 8;
 
@@ -52,15 +54,16 @@ export class Upkeep {
   readonly #periodics: readonly Periodic[];
   readonly #corrections: Budget;
   #early: TimerId | undefined;
+  #sizes = "";
+  #calm = 0;
+  #skip = 0;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
-    const { port, options, shuffle, counters } = parts;
+    const { port, options } = parts;
     this.#corrections = new Budget(CORRECTIONS, options.checkMs);
     this.#periodics = [
-      new Periodic(port, options.shuffleMs, () => {
-        if (shuffle.send()) counters.shuffles++;
-      }),
+      new Periodic(port, options.shuffleMs, () => this.#mix()),
       new Periodic(port, options.checkMs, (lateMs) => this.#check(lateMs)),
       new Periodic(port, options.probeMs, () => this.#probe()),
     ];
@@ -99,6 +102,22 @@ export class Upkeep {
       if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
       if (part > 2) this.#probeSoon(part / 2);
     });
+  }
+
+  /**
+   * Shuffles, at half the pace after each time that nothing had changed, down to an eighth: a reply mostly costs a connection of its own.
+   * A member lost, found unreachable or moved up from the passive view brings the full pace back within one period.
+   */
+  #mix(): void {
+    const { active, passive, counters, shuffle } = this.#parts;
+    const sizes = `${active.size} ${passive.records.length} ${counters.unreachable}`;
+    if (sizes !== this.#sizes) this.#calm = this.#skip = 0;
+    this.#sizes = sizes;
+    if (this.#skip > 0) return void this.#skip--;
+    if (!shuffle.send()) return;
+    counters.shuffles++;
+    this.#skip = 2 ** this.#calm - 1;
+    this.#calm = Math.min(SHUFFLE_BACKOFF, this.#calm + 1);
   }
 
   #check(lateMs: number): void {
