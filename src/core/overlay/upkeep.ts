@@ -28,6 +28,8 @@ const COUNTED_MEMBERS = 4_096;
 const PROBED_MEMBERS = 4;
 /** While nothing changes, shuffles come up to 2^3 times further apart. */
 const SHUFFLE_BACKOFF = 3;
+/** The part of a passive view that is reserve enough, whether or not it changes. */
+const STOCKED = 0.75;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
 const KNOWN_PROBE = 1 / 8;
 
@@ -54,7 +56,8 @@ export class Upkeep {
   readonly #periodics: readonly Periodic[];
   readonly #corrections: Budget;
   #early: TimerId | undefined;
-  #sizes = "";
+  #stock = 0;
+  #changes = 0;
   #calm = 0;
   #skip = 0;
 
@@ -106,13 +109,17 @@ export class Upkeep {
 
   /**
    * Shuffles, at half the pace after each time that nothing had changed, down to an eighth: a reply mostly costs a connection of its own.
-   * A member lost, found unreachable or moved up from the passive view brings the full pace back within one period.
+   * New links, evictions, peers found unreachable and a passive view that is being used up bring the full pace back within one period.
    */
   #mix(): void {
-    const { active, passive, counters, shuffle } = this.#parts;
-    const sizes = `${active.size} ${passive.records.length} ${counters.unreachable}`;
-    if (sizes !== this.#sizes) this.#calm = this.#skip = 0;
-    this.#sizes = sizes;
+    const { options, passive, counters, shuffle } = this.#parts;
+    const { length } = passive.records;
+    const stocked = length >= STOCKED * options.passiveSize || length === this.#stock;
+    const { unreachable, evictions, evicted, requestsAccepted } = counters;
+    const changes = unreachable + evictions + evicted + requestsAccepted;
+    if (!stocked || changes !== this.#changes) this.#calm = this.#skip = 0;
+    this.#stock = length;
+    this.#changes = changes;
     if (this.#skip > 0) return void this.#skip--;
     if (!shuffle.send()) return;
     counters.shuffles++;
