@@ -164,7 +164,7 @@ function nodesOf(found: readonly PaperFigures[]): number {
 
 function manyAuthorsRows(rows: Rows, found: ManyAuthorsFigures, nodes: number): void {
   const { series, stream } = found;
-  rows.figure("Better than the papers: random senders, stabilised overlay, 15 trees")
+  rows.figure("Better than the papers: random senders, stabilised overlay, 10 trees")
     .atMost("LDH", 17.2, meanOf(series.ldh), 14)
     .atMost("RMR", 0, meanOf(series.rmr), 0.02)
     .atLeast("reliability", 1, meanOf(series.reliability), 1)

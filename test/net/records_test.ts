@@ -62,7 +62,23 @@ Deno.test("the read buffer grows under load and shrinks when it is calm", async 
   };
   for (let i = 0; i < 20; i++) await pass(65_535);
   assert(reader.capacity >= 64 * 1024);
-  for (let i = 0; i < 300; i++) await pass(20);
-  assertEquals(reader.capacity, 4 * 1024);
+  for (let i = 0; i < 15; i++) await pass(20);
+  assert(reader.capacity >= 64 * 1024);
+  for (let i = 0; i < 150; i++) await pass(20);
+  assertEquals(reader.capacity, STRANGER_BUFFER);
+  left.close(), right.close();
+});
+
+Deno.test("a stream of records of one size settles on one buffer", async () => {
+  const [left, right] = await pair();
+  const reader = new RecordReader(right, 65_535);
+  const sizes = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    const writing = writeAll(left, record(1_100, 0));
+    while (reader.next() === undefined) await reader.fill();
+    await writing;
+    if (i >= 20) sizes.add(reader.capacity);
+  }
+  assertEquals([...sizes], [2 * 1024]);
   left.close(), right.close();
 });

@@ -21,7 +21,7 @@ const CORRECTIONS = 64;
 /** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
 const PROBES = 3;
 /** The same of nodes with free slots soon after their start. */
-const EAGER_PROBES = 4 * PROBES;
+const EAGER_PROBES = 2 * PROBES;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */

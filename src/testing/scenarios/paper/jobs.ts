@@ -45,10 +45,10 @@ export function paperSize(nodes: number, seed: number): PaperSize {
     nodes,
     seed,
     cycles: 50,
-    failureCycles: 5,
-    messages: 30,
-    failingCycles: 12,
-    youngCycles: 20,
+    failureCycles: 3,
+    messages: 16,
+    failingCycles: 8,
+    youngCycles: 14,
     failures: [[0.1, 0.2, 0.3, 0.4, 0.5], [0.6, 0.8], [0.7, 0.9], [0.95]],
   };
 }

@@ -9,8 +9,8 @@ import type { Broadcast, Stream } from "../lab.ts";
 import { cycles, join, paperLab, type Show } from "./setting.ts";
 import { type Series, seriesOf, STREAM_PER_SECOND } from "./stable.ts";
 
-/** Trees of the topic, as many as there may be. */
-export const TREES = 15;
+/** Trees of the topic. */
+export const TREES = 10;
 /** Broadcasts per tree before those that are measured: every tree has to be founded, and every node to learn where it stands. */
 const WARM_PER_TREE = 5;
 
