@@ -5,6 +5,7 @@
  */
 
 import type { TimerId } from "../core/host.ts";
+import { RECORD_TTL_MOST_SECONDS } from "./table.ts";
 import { RECORD_LIMITS, type ShardBits, type SignedRecord, signRecord } from "../wire/record.ts";
 import { Pace } from "./pace.ts";
 import type { DirectoryPort, OwnEntry } from "./port.ts";
@@ -20,6 +21,12 @@ export const CHANGE_MS = 1_000;
 
 /** Room for everything in a record but addresses, shards and topics: id, numbers, heads of lists, signature. */
 const FIXED_BYTES = 192;
+
+/**
+ * Seconds of ttl per peer known: every record goes to every node, so with a fixed ttl a node's work would grow with their number. With this
+ * a node reads at most one renewal in five seconds, as long as {@linkcode RECORD_TTL_MOST_SECONDS} allows it: 240 nodes.
+ */
+const TTL_PER_PEER = 15;
 
 /** Most bytes that CBOR adds to a text in a list. */
 const TEXT_HEAD_BYTES = 3;
@@ -41,6 +48,7 @@ export class OwnRecord {
   readonly #port: DirectoryPort;
   readonly #ttlSeconds: number;
   readonly #recordTopics: number;
+  readonly #peers: () => number;
   readonly #made: (record: SignedRecord) => void;
   readonly #pace: Pace;
   #interests: readonly TopicKey[] = [];
@@ -53,12 +61,13 @@ export class OwnRecord {
 
   constructor(
     port: DirectoryPort,
-    options: { ttlSeconds: number; recordTopics: number },
+    options: { ttlSeconds: number; recordTopics: number; peers: () => number },
     made: (record: SignedRecord) => void,
   ) {
     this.#port = port;
     this.#ttlSeconds = options.ttlSeconds;
     this.#recordTopics = options.recordTopics;
+    this.#peers = options.peers;
     this.#made = made;
     this.#pace = new Pace(CHANGES_BURST, CHANGE_MS, port.now());
   }
@@ -163,14 +172,17 @@ export class OwnRecord {
   #make(): void {
     if (this.#left) return;
     this.#pace.spend(this.#port.now());
-    this.#made(this.#sign(this.#own));
-    this.#arm(this.#ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()));
+    const ttlSeconds = this.#ttl();
+    this.#made(this.#sign(this.#own, ttlSeconds));
+    this.#arm(ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()));
   }
 
-  #sign(
-    own: Fields,
-    ttlSeconds: number = this.#ttlSeconds,
-  ): SignedRecord {
+  #ttl(): number {
+    const scaled = Math.min(RECORD_TTL_MOST_SECONDS, TTL_PER_PEER * this.#peers());
+    return Math.max(this.#ttlSeconds, scaled);
+  }
+
+  #sign(own: Fields, ttlSeconds: number): SignedRecord {
     this.#seq = Math.max(this.#seq + 1, Math.floor(this.#port.wallClock()));
     return signRecord(
       { id: this.#port.self, seq: this.#seq, ttlSeconds, ...own },

@@ -67,7 +67,7 @@ export class DirectoryService {
    *
    * @param port The node.
    * @param limits Its bounds.
-   * @param options `ttlSeconds`: how long others list this node after its last record, 1 to 3600, default 300. Shorter
+   * @param options `ttlSeconds`: how long others list this node after its last record, 1 to 3600, default 300, and at least 15 s per peer known up to an hour. Shorter
    * forgets vanished peers sooner; a record is published every third of it.
    */
   constructor(port: DirectoryPort, limits: Limits, options: { ttlSeconds?: number } = {}) {
@@ -79,7 +79,11 @@ export class DirectoryService {
     this.#limits = limits;
     this.#table = new DirectoryTable(port.self, limits, port.sha256);
     this.directory = new Directory(this.#table);
-    this.#own = new OwnRecord(port, { ttlSeconds, recordTopics: limits.recordTopics }, (record) => {
+    this.#own = new OwnRecord(port, {
+      ttlSeconds,
+      recordTopics: limits.recordTopics,
+      peers: () => this.#table.size,
+    }, (record) => {
       this.#table.put(record, record.ttlSeconds, port.now());
       port.publish(record.encoded);
     });

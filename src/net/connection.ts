@@ -22,6 +22,8 @@ export const MAX_RECORD = 65_535;
 export const FRAME_SLACK = 64 * 1024;
 /** First pause between pings; doubles up to `pingMs`. */
 const FIRST_PING_MS = 100;
+/** Pings in a row that are left out where the other side was heard in the meantime. */
+const SPARED_PINGS = 3;
 /** In a PING's flags: the sender needs the connection. */
 const PING_HELD = 1;
 /** A tick that is later than this says that our own thread was. */
@@ -48,6 +50,8 @@ export class Connection {
   #pause = FIRST_PING_MS;
   #token = 0;
   #awaited = false;
+  #spared = 0;
+  #toldHeld = false;
   #heardAt = 0;
   #fullSince: number | undefined;
   #ended: EndReason | undefined;
@@ -317,7 +321,17 @@ export class Connection {
     if (this.#ended !== undefined || this.#awaited) return;
     this.#awaited = true;
     this.#token = (this.#token + 1) >>> 0;
-    this.#outbox.ping(this.#token, this.#context.handler.isHeld(this) ? PING_HELD : 0);
+    this.#spared = 0;
+    this.#toldHeld = this.#context.handler.isHeld(this);
+    this.#outbox.ping(this.#token, this.#toldHeld ? PING_HELD : 0);
+  }
+
+  /** An established link that spoke lately needs no ping from both ends; one in four still measures the round trip. */
+  #spares(silentMs: number): boolean {
+    const { pingMs } = this.#context.timing;
+    if (this.#pause < pingMs || silentMs >= 0.75 * pingMs || this.#awaited) return false;
+    if (this.#context.handler.isHeld(this) !== this.#toldHeld) return false;
+    return this.#spared++ < SPARED_PINGS;
   }
 
   #arm(ms: number): void {
@@ -337,7 +351,7 @@ export class Connection {
     if (this.#isSlow(now, late)) return this.close("slow");
     if (this.openedAt !== undefined) {
       if (this.#awaited && now - this.#outbox.pingedAt >= timing.pingMs) this.#awaited = false;
-      this.#sendPing();
+      if (!this.#spares(silent)) this.#sendPing();
     }
     this.#pause = Math.min(timing.pingMs, this.#pause * 2);
     let next = Math.min(this.#pause, timing.deadMs - silent);

@@ -28,6 +28,10 @@ const FIRST_EARLY = 16, LAST_EARLY = 8;
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
 const PROBED_MEMBERS = 4;
+/** While nothing changes, shuffles come up to 2^3 times further apart. */
+const SHUFFLE_BACKOFF = 3;
+/** The part of a passive view that is reserve enough, whether or not it changes. */
+const STOCKED = 0.75;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
 const KNOWN_PROBE = 1 / 8;
 
@@ -54,15 +58,17 @@ export class Upkeep {
   readonly #periodics: readonly Periodic[];
   readonly #corrections: Budget;
   #early: TimerId | undefined;
+  #stock = 0;
+  #changes = 0;
+  #calm = 0;
+  #skip = 0;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
-    const { port, options, shuffle, counters } = parts;
+    const { port, options } = parts;
     this.#corrections = new Budget(CORRECTIONS, options.checkMs);
     this.#periodics = [
-      new Periodic(port, options.shuffleMs, () => {
-        if (shuffle.send()) counters.shuffles++;
-      }),
+      new Periodic(port, options.shuffleMs, () => this.#mix()),
       new Periodic(port, options.checkMs, (lateMs) => this.#check(lateMs)),
       new Periodic(port, options.probeMs, () => this.#probe()),
     ];
@@ -101,6 +107,26 @@ export class Upkeep {
       if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
       if (part > LAST_EARLY) this.#probeSoon(part / 2);
     });
+  }
+
+  /**
+   * Shuffles, at half the pace after each time that nothing had changed, down to an eighth: a reply mostly costs a connection of its own.
+   * New links, evictions, peers found unreachable and a passive view that is being used up bring the full pace back within one period.
+   */
+  #mix(): void {
+    const { options, passive, counters, shuffle } = this.#parts;
+    const { length } = passive.records;
+    const stocked = length >= STOCKED * options.passiveSize || length === this.#stock;
+    const { unreachable, evictions, evicted, requestsAccepted } = counters;
+    const changes = unreachable + evictions + evicted + requestsAccepted;
+    if (!stocked || changes !== this.#changes) this.#calm = this.#skip = 0;
+    this.#stock = length;
+    this.#changes = changes;
+    if (this.#skip > 0) return void this.#skip--;
+    if (!shuffle.send()) return;
+    counters.shuffles++;
+    this.#skip = 2 ** this.#calm - 1;
+    this.#calm = Math.min(SHUFFLE_BACKOFF, this.#calm + 1);
   }
 
   #check(lateMs: number): void {

@@ -30,6 +30,9 @@ const ASKED_PER_PERIOD = 4;
 const PATIENCE = 12;
 const MOST_HALVINGS = 3;
 
+/** Periods without a new neighbour before peers are measured: while views still fill, most of it would be for nothing. */
+const SETTLING = 2;
+
 /** A cost as it travels. */
 export function toMicros(ms: number): number {
   return Math.min(MAX_COST_US, Math.max(0, Math.round(ms * 1_000)));
@@ -46,7 +49,7 @@ export class Xbot {
   readonly #resting: Cooldown;
   readonly #kept: Cooldown;
   #fruitless = 0;
-  #skip = 0;
+  #skip = SETTLING;
   #asked = 0;
   #gainMs = 0;
 
@@ -103,7 +106,8 @@ export class Xbot {
 
   /** A neighbour came other than by a swap: there may be something to gain again. */
   renew(): void {
-    this.#fruitless = this.#skip = 0;
+    this.#fruitless = 0;
+    this.#skip = SETTLING;
   }
 
   /** The connection to a peer ended, or none can be made. */
