@@ -6,7 +6,7 @@
  * import { Network } from "@x/plumtree/testing";
  * import { assertEquals } from "@std/assert";
  *
- * await using net = new Network({ seed: 2, latencyMs: [5, 20] });
+ * await using net = new Network({ seed: 1, latencyMs: [5, 20] });
  * const nodes = await net.spawn(10, { join: ["blocks"] });
  * await net.run({ seconds: 5 });
  * await nodes[3]!.topic("blocks")!.publish("to all");

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PeerId } from "../host.ts";
+import type { PeerId, TimerId } from "../host.ts";
 import type { OverlayOptions } from "../../options.ts";
 import type { OverlayPort } from "./port.ts";
 import type { ActiveView, PassiveView } from "./views.ts";
@@ -20,6 +20,10 @@ const SILENT_CHECKS = 3.5;
 const CORRECTIONS = 64;
 /** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
 const PROBES = 3;
+/** The same of nodes with free slots soon after their start. */
+const EAGER_PROBES = 4 * PROBES;
+/** The first of them comes after this part of `probeMs`, the last after that. */
+const FIRST_EARLY = 16, LAST_EARLY = 8;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
@@ -53,6 +57,7 @@ export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #periodics: readonly Periodic[];
   readonly #corrections: Budget;
+  #early: TimerId | undefined;
   #stock = 0;
   #changes = 0;
   #calm = 0;
@@ -72,11 +77,14 @@ export class Upkeep {
   /** Starts the timers. */
   start(): void {
     for (const periodic of this.#periodics) periodic.start();
+    // A join may be repeated with more contacts.
+    if (this.#early === undefined) this.#probeSoon(FIRST_EARLY);
   }
 
   /** Stops them. */
   stop(): void {
     for (const periodic of this.#periodics) periodic.stop();
+    if (this.#early !== undefined) this.#parts.port.cancel(this.#early);
   }
 
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
@@ -86,6 +94,19 @@ export class Upkeep {
     counters.corrections++;
     requests.void(peer);
     port.send(peer, { type: "disconnect", alive: true, candidates: [] });
+  }
+
+  /**
+   * Nodes that start together may fill each other's views and leave some outside, with free slots that nobody takes: these probe soon, and
+   * again after twice as long.
+   */
+  #probeSoon(part: number): void {
+    const { port, options, active } = this.#parts;
+    const wait = options.probeMs / part * (0.75 + port.random() / 2);
+    this.#early = port.after(wait, () => {
+      if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
+      if (part > LAST_EARLY) this.#probeSoon(part / 2);
+    });
   }
 
   /**
@@ -129,13 +150,13 @@ export class Upkeep {
    * the peer stands in the passive view it is an eighth of that: it is most likely of the same island, but a stale entry
    * from before a partition must not bar the way for ever.
    */
-  #probe(): void {
+  #probe(probes = PROBES): void {
     const { port, options, active, passive, requests, contacts, census, counters } = this.#parts;
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
     const full = passive.records.length >= options.passiveSize;
     const guess = full ? census.estimate(views) : views + 1;
-    const chance = PROBES / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
+    const chance = probes / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
     if (port.random() >= chance) return;
     const targets = [...contacts.all(), ...port.members(PROBED_MEMBERS)].filter((peer) =>
       peer !== port.self && !active.has(peer) && requests.may(peer)
