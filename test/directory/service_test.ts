@@ -53,6 +53,23 @@ Deno.test("a record is renewed at a third of its time, give or take a fifth", as
   assertEquals(time.pending, 0);
 });
 
+Deno.test("the time of a record grows with the number of peers, up to an hour", async () => {
+  for (const [peers, ttl] of [[19, 300], [99, 1_500], [500, 3_600]] as const) {
+    const { time, node } = started();
+    for (let i = 1; i <= peers; i++) node.hear(recordOf(i, { ttlSeconds: 3_600 }));
+    node.topics = ["news"];
+    node.service.changed();
+    await time.run(60);
+    assertEquals(node.published.at(-1)!.ttlSeconds, ttl);
+    const { length } = node.published;
+    await time.run(ttl / 3 * 800 - 1);
+    assertEquals(node.published.length, length);
+    await time.run(ttl / 3 * 400 + 2);
+    assertEquals(node.published.length, length + 1);
+    node.service.close();
+  }
+});
+
 Deno.test("sequence numbers grow although the wall clock stands still or goes back", async () => {
   const { time, node } = started();
   for (let i = 0; i < 5; i++) {

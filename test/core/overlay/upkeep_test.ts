@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { full, Lone, type Of } from "./lone.ts";
 import { peerId, recordFor } from "./fake_port.ts";
 
@@ -182,4 +182,24 @@ Deno.test("an overlay that was joined several times leaves no timer behind", () 
   lone.view.leave();
   lone.world.queue.run(1_000);
   assertEquals(lone.world.queue.size, 0);
+});
+
+Deno.test("shuffles come up to 8 times further apart while nothing changes, and at full pace after a change", () => {
+  const lone = full({ swapMs: 0 });
+  lone.view.join([]);
+  /** Shuffles in so many periods, with neighbours that stay alive. */
+  const shuffles = (periods: number): number => {
+    const before = lone.view.metrics().shuffles;
+    for (let i = 0; i < periods; i++) {
+      for (const n of lone.active()) lone.receive(n, { type: "check" });
+      lone.world.queue.run(10_000);
+    }
+    return lone.view.metrics().shuffles - before;
+  };
+  assertGreaterOrEqual(shuffles(16), 4);
+  const calm = shuffles(32);
+  assert(calm >= 3 && calm <= 5, `${calm} of 32`);
+  lone.disconnect(lone.active()[0]!, true);
+  lone.neighbor(20);
+  assertGreaterOrEqual(shuffles(4), 2);
 });
