@@ -183,7 +183,7 @@ export class Node {
   sendOverlay(topic: TopicCore, peer: PeerId, frame: Uint8Array): void {
     if (this.connected(peer)) return this.#sendOn(topic, peer, frame);
     this.#outbox.add(peer, topic, frame);
-    const addresses = this.recordOf(peer)?.addresses ?? [];
+    const addresses = topic.overlay.recordOf(peer)?.addresses ?? [];
     if (addresses.length > 0 && !this.#bans.has(peer, this.host.now())) {
       this.host.connect(peer, addresses);
     } else {

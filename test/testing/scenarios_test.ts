@@ -90,3 +90,21 @@ Deno.test("survivors that lost every neighbour come back through addresses that 
   assertEquals(degrees[0] ?? 0, 0, String(degrees));
   await lab.close();
 });
+
+Deno.test("peers in reserve can be dialled though the address book has dropped them for others", async () => {
+  const far = 2 ** 31 - 1;
+  const lab = new Lab({
+    seed: 1,
+    latencyMs: 10,
+    detectMs: 2_000,
+    dialTimeoutMs: 50,
+    limits: { addressBook: 4 },
+    overlay: { probeMs: far, shuffleMs: far, swapMs: 0 },
+  });
+  await lab.joinThroughAnybody(100, 50);
+  await lab.run(10_000);
+  lab.kill(lab.pick(70));
+  await lab.run(60_000);
+  assertEquals(lab.graph().components().length, 1);
+  await lab.close();
+});

@@ -7,6 +7,8 @@
 
 import type { Clock, PeerId } from "../host.ts";
 
+/** Entries of shuffles after which what was seen before counts half. */
+const FULL_SAMPLE = 4_096, FILLING_SAMPLE = 64;
 /** Lost neighbours that are remembered as contacts of the last resort. */
 const LOST_MOST = 8;
 /** Given contacts that are remembered; a bootstrap node that restarts with a new identity each day must not fill memory. */
@@ -104,11 +106,11 @@ export class Census {
   #seen = 0;
   #known = 0;
 
-  /** Notes one entry of a shuffle. */
-  note(known: boolean): void {
+  /** Notes one entry of a shuffle; while the views still fill, what was unknown a while ago tells little. */
+  note(known: boolean, filling: boolean): void {
     this.#seen++;
     if (known) this.#known++;
-    if (this.#seen >= 4_096) {
+    if (this.#seen >= (filling ? FILLING_SAMPLE : FULL_SAMPLE)) {
       this.#seen /= 2;
       this.#known /= 2;
     }

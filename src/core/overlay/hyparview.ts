@@ -105,7 +105,7 @@ export class HyParView {
       passive,
       counters: this.#counters,
       free: () => this.#left ? 0 : this.#free(),
-      link: (peer) => this.#link(peer, port.recordOf(peer), true),
+      link: (peer) => this.#link(peer, this.recordOf(peer), true),
       unlink: (peer, quiet) => this.#unlink(peer, quiet),
       renew: () => this.#refill.renew(),
       refuse: (peer) => this.#refuse(peer),
@@ -120,6 +120,11 @@ export class HyParView {
   /** The passive view. */
   get passive(): readonly PeerId[] {
     return this.#passive.ids;
+  }
+
+  /** The record of a peer that may be dialled, also where the address book has dropped it for newer ones. */
+  recordOf(peer: PeerId): SignedRecord | undefined {
+    return this.#port.recordOf(peer) ?? this.#passive.get(peer);
   }
 
   /** True for a member of the active view. */
@@ -315,9 +320,8 @@ export class HyParView {
     if (accepted) this.#link(from, record);
     // Nobody could dial a peer without addresses: it fills its view from the candidates.
     if (record.addresses.length === 0) return;
-    for (const peer of walkers) {
-      this.#port.send(peer, { type: "forward-join", record, ttl: this.#options.arwl });
-    }
+    const walk: OverlayMessage = { type: "forward-join", record, ttl: this.#options.arwl };
+    for (const peer of walkers) this.#port.send(peer, walk);
   }
 
   #onForwardJoin(from: PeerId, record: SignedRecord, ttl: number): void {
@@ -365,7 +369,7 @@ export class HyParView {
       return this.#refill.more(candidates[0]?.id);
     }
     if (!active && request.state !== "void") {
-      const record = this.#port.recordOf(from);
+      const record = this.recordOf(from);
       const room = request.force ? this.#eviction.makeRoom(from, record) : this.#free() > 0;
       if (room) this.#link(from, record);
       else this.#refuse(from);

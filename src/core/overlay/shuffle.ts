@@ -94,15 +94,16 @@ export class Shuffle {
     blamed: PeerId | undefined,
     sacrifice?: readonly PeerId[],
   ): void {
-    const { port, limits, active, passive, census } = this.#parts;
+    const { port, options, limits, active, passive, census } = this.#parts;
     const most = Math.min(records.length, limits.shuffleEntries + 1);
+    const filling = passive.records.length < options.passiveSize;
     let forged = false;
     for (let i = 0; i < most; i++) {
       const record = records[i]!;
       if (record.id === port.self) continue;
       const known = passive.get(record.id);
       const neighbor = active.has(record.id);
-      if (sacrifice !== undefined) census.note(neighbor || known !== undefined);
+      if (sacrifice !== undefined) census.note(neighbor || known !== undefined, filling);
       if (known !== undefined && known.seq >= record.seq) continue;
       if (record.addresses.length === 0 && !port.connected(record.id)) continue;
       if (!port.accept(record)) forged = true;

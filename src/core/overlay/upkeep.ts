@@ -154,8 +154,7 @@ export class Upkeep {
     const { port, options, active, passive, requests, contacts, census, counters } = this.#parts;
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
-    const full = passive.records.length >= options.passiveSize;
-    const guess = full ? census.estimate(views) : views + 1;
+    const guess = census.estimate(views);
     const chance = probes / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
     if (port.random() >= chance) return;
     const targets = [...contacts.all(), ...port.members(PROBED_MEMBERS)].filter((peer) =>

@@ -57,6 +57,8 @@ export interface Receipt {
 
 /** One broadcast as it was measured. */
 export interface Broadcast {
+  /** The author. */
+  readonly from: PeerId;
   /** Nodes that were to get it, the author not counted. */
   readonly expected: number;
   /** Those that did within the time. */
@@ -285,6 +287,7 @@ export class Lab {
     const payloads = delivered + after.duplicates - before.duplicates;
     const hops = Uint16Array.from(receipts, ({ hops }) => hops).sort();
     return {
+      from: from.id,
       expected,
       delivered,
       payloads,

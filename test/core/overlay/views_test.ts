@@ -81,10 +81,18 @@ Deno.test("the census tells small topics from large ones", () => {
   const random = seeded(4);
   for (const n of [40, 1_000]) {
     const census = new Census();
-    for (let i = 0; i < 3_000; i++) census.note(random() < 35 / n);
+    for (let i = 0; i < 3_000; i++) census.note(random() < 35 / n, false);
     const guess = census.estimate(35);
     assert(guess > n / 2 && guess < n * 2, `${guess} for ${n}`);
   }
+});
+
+Deno.test("the census soon forgets what was unknown while the views filled, but says what is large", () => {
+  const small = new Census();
+  for (let i = 0; i < 64; i++) small.note(false, true);
+  assert(small.estimate(10) > 300);
+  for (let i = 0; i < 400; i++) small.note(true, true);
+  assert(small.estimate(10) < 15, `${small.estimate(10)}`);
 });
 
 Deno.test("a budget allows a burst and then its rate", () => {
