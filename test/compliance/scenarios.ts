@@ -181,14 +181,19 @@ export const SCENARIOS: readonly Scenario[] = [
       const due = sent * 15;
       await host.until("delivered", () => total(topics, "delivered") === due, 30_000);
     };
-    while (!isTree(nodes, "news") && sent < 2_000) await publish(sent % 16, 1);
-    assert(isTree(nodes, "news"));
+    const links = () => topics.flatMap((topic) => [...topic.neighbors].sort()).join();
 
     for (const [what, senders] of [["one sender", 1], ["all senders", 16]] as const) {
-      const before = total(topics, "duplicates"), from = sent;
-      for (let round = 0; round < 40; round++) await publish((3 + round) % senders, 8);
-      const duplicates = total(topics, "duplicates") - before;
-      assertLess(duplicates / ((sent - from) * 15), 0.05, what);
+      // A new link is eager at first and brings copies: what is judged is a time in which none came up.
+      for (let calm = false, tries = 1; !calm; tries++) {
+        while (!isTree(nodes, "news") && sent < 10_000) await publish(sent % 16, 1);
+        assert(isTree(nodes, "news"));
+        const before = total(topics, "duplicates"), from = sent, linked = links();
+        for (let round = 0; round < 40; round++) await publish((3 + round) % senders, 8);
+        calm = links() === linked;
+        const duplicates = total(topics, "duplicates") - before;
+        if (calm || tries === 10) assertLess(duplicates / ((sent - from) * 15), 0.05, what);
+      }
     }
     await host.until("eager relation is symmetric", () => eagerWellFormed(nodes, "news"), 30_000);
     await host.until("active views are symmetric", () => wellFormed(nodes, "news"), 30_000);
@@ -234,6 +239,8 @@ export const SCENARIOS: readonly Scenario[] = [
       "old is everywhere",
       () => inboxes.slice(1).every(({ texts }) => texts.includes("old")),
     );
+    // What is younger than two round trips counts as being on its way.
+    await quiet(host, topics, 2_000);
     const bootstrap = [nodes[0]!.address];
     const curious = new Inbox(
       (await host.start({ bootstrap })).join("news", { history: "retained" }),
