@@ -9,6 +9,7 @@ import type { Latency } from "../sim_fabric.ts";
 import type { Graph } from "./graph.ts";
 import type { Lab } from "./lab.ts";
 import { TREES } from "./paper/many_authors.ts";
+import { giant } from "./paper/setting.ts";
 import { survivors } from "./paper/oracle.ts";
 import { twoClusterLatency } from "./places.ts";
 import {
@@ -25,6 +26,8 @@ const MESSAGES = 30;
 /** Messages before those that are measured: trees follow the links by what messages show of them. */
 const WARM = 300;
 const SAMPLES = 100;
+/** For the overlay to notice that half of it is gone, and to mend; and the messages after that. */
+const REPAIR_MS = 60_000, LATER = 10;
 
 /** What one overlay showed. */
 interface Found {
@@ -43,6 +46,9 @@ interface Found {
   readonly reliability: number;
   /** Of half of the nodes being gone: share of the rest in the largest component, without repair. */
   readonly halfLeft: number;
+  /** Half of the nodes did crash: share of the rest that the first message reached, within a minute, and mean of the messages after it. */
+  readonly firstAfter: number;
+  readonly laterAfter: number;
 }
 
 /** Links with their costs, each once. */
@@ -119,6 +125,14 @@ async function measure(
     for (const receipt of broadcast.receipts) ms.push(receipt.ms);
     reliability.push(broadcast.delivered / broadcast.expected);
   }
+  settings.show(`${name}: half of the nodes crash`);
+  lab.kill(lab.pick(lab.living.length >> 1));
+  const first = await lab.broadcast(giant(lab).sender, { mostMs: REPAIR_MS, quietMs: REPAIR_MS });
+  const later: number[] = [];
+  for (let i = 0; i < LATER; i++) {
+    const { delivered, expected } = await lab.broadcast(lab.someone(), { quietMs: 3_000 });
+    later.push(delivered / expected);
+  }
   await lab.close();
   ms.sort((a, b) => a - b);
   return {
@@ -133,12 +147,14 @@ async function measure(
     p99Ms: quantile(ms, 0.99),
     reliability: mean(reliability),
     halfLeft: left,
+    firstAfter: first.delivered / first.expected,
+    laterAfter: mean(later),
   };
 }
 
 /** Least saving of link cost that is claimed. */
 const LEAST_SAVING = 0.6;
-/** Less of the largest component than this, compared with plain HyParView, counts as harm. */
+/** A share of the nodes less than plain HyParView's by more than this counts as harm. */
 const HARM = 0.01;
 
 function scenario(name: string, about: string, latency: () => Latency): Scenario {
@@ -159,7 +175,9 @@ function scenario(name: string, about: string, latency: () => Latency): Scenario
           settings.nodes / 50,
         faster: swapped.p50Ms < plain.p50Ms && swapped.p99Ms < plain.p99Ms,
         delivered: plain.reliability === 1 && swapped.reliability === 1,
-        sturdy: swapped.halfLeft >= plain.halfLeft - HARM,
+        sturdy: swapped.halfLeft >= plain.halfLeft - HARM &&
+          swapped.firstAfter >= plain.firstAfter - HARM &&
+          swapped.laterAfter >= plain.laterAfter - HARM,
       };
       const row = (what: string, value: (found: Found) => number | string) => //
       [what, value(plain), value(swapped)];
@@ -178,6 +196,11 @@ function scenario(name: string, about: string, latency: () => Latency): Scenario
           row("delivery p99, ms", ({ p99Ms }) => round(p99Ms, 0)),
           row("reliability", ({ reliability }) => round(reliability, 5)),
           row("largest part when half is gone", (found) => round(found.halfLeft, 4)),
+          row(
+            "half crashes: reliability of the first message",
+            (found) => round(found.firstAfter, 4),
+          ),
+          row("mean of 10 messages a minute later", (found) => round(found.laterAfter, 4)),
           ["saving", "", `${round(100 * saving, 1)} %`],
           ...Object.entries(claims).map(([claim, holds]) => [claim, "", holds ? "ok" : "FAILED"]),
         ],
