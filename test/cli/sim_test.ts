@@ -77,6 +77,7 @@ Deno.test("the papers' figures in miniature are within their tolerances", async 
     seed,
     cycles: 6,
     failureCycles: 3,
+    failureMessages: 10,
     messages: 10,
     failingCycles: 2,
     youngCycles: 12,

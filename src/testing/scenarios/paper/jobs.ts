@@ -33,6 +33,8 @@ export interface PaperSize {
   /** Cycles before each failure. */
   readonly failureCycles: number;
   readonly messages: number;
+  /** After each failure. */
+  readonly failureMessages: number;
   readonly failingCycles: number;
   readonly youngCycles: number;
   /** Shares of crashed nodes, those of one list on one network. */
@@ -47,9 +49,10 @@ export function paperSize(nodes: number, seed: number): PaperSize {
     cycles: 50,
     failureCycles: 3,
     messages: 16,
+    failureMessages: 10,
     failingCycles: 8,
     youngCycles: 14,
-    failures: [[0.1, 0.2, 0.3, 0.4, 0.5], [0.6, 0.8], [0.7, 0.9], [0.95]],
+    failures: [[0.1, 0.3, 0.5, 0.7, 0.9], [0.2, 0.4, 0.6, 0.8, 0.95]],
   };
 }
 
@@ -61,7 +64,13 @@ export function paperJobs(size: PaperSize): PaperJob[] {
     { kind: "many-authors", size: { nodes, seed, cycles: size.failureCycles, messages } },
     ...size.failures.map((shares, i): PaperJob => ({
       kind: "failures",
-      size: { nodes, seed: seed + i + 1, shares, cycles: size.failureCycles, messages },
+      size: {
+        nodes,
+        seed: seed + i + 1,
+        shares,
+        cycles: size.failureCycles,
+        messages: size.failureMessages,
+      },
     })),
     { kind: "young", size: { nodes, seed, cycles: youngCycles, oneSender: false } },
   ];
