@@ -87,6 +87,12 @@ export class Upkeep {
     if (this.#early !== undefined) this.#parts.port.cancel(this.#early);
   }
 
+  /** A neighbour's CHECK came. One that checks more often, and expects as much, is answered every other time. */
+  checked(peer: PeerId): void {
+    const { port, active } = this.#parts;
+    if (active.checked(peer)) port.send(peer, { type: "check" });
+  }
+
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
   correct(peer: PeerId): void {
     const { port, requests, counters } = this.#parts;
@@ -132,6 +138,7 @@ export class Upkeep {
   #check(lateMs: number): void {
     const { port, options, active, counters } = this.#parts;
     for (const peer of active.ids) port.send(peer, { type: "check" });
+    active.checksAll();
     // This node was asleep: the checks of its neighbours may lie unread.
     if (lateMs > options.checkMs / 2) return active.heardAll();
     for (const peer of active.silentSince(port.now() - SILENT_CHECKS * options.checkMs)) {
