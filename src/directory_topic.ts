@@ -105,6 +105,8 @@ export class DirectoryTopic implements TopicHandlers {
         incarnation: host.nextSeq(),
       },
     }, this);
+    // The first node of a network finds nobody, yet its links need its CHECKs and shuffles.
+    this.#core.overlay.join([]);
     this.#service.start();
   }
 

@@ -78,9 +78,9 @@ export interface TreeOptions {
   ihaveMs: number;
   /** Least milliseconds between an announcement and the GRAFT for it (T1); the real wait follows the measured delay between first hash and payload. Default 50, wan 150 (the paper has a constant and no value). */
   graftMinMs: number;
-  /** Most milliseconds of the same. Default 5_000. */
+  /** Most milliseconds of the same; an id that was asked for is given up after 12 times as long, which has to be more than queues on narrow links take. Default 5_000. */
   graftMaxMs: number;
-  /** GRAFTs sent for one id before it is given up as missed. Default 16 (the paper has no bound). */
+  /** GRAFTs sent for one id, one soon after another; then it is asked for rarely, and given up as missed after 12 `graftMaxMs`. Default 16 (the paper has no bound). */
   graftRetries: number;
   /** Milliseconds within which a neighbour is pruned at most once, and for which a link just grafted is not pruned by us. Longer keeps duplicates for longer, shorter lets trees flap. Default 500, wan 2_000. */
   pruneWindowMs: number;

@@ -193,7 +193,10 @@ export class LinkEnd implements SimEvent {
     } else if (item.reason !== undefined) {
       this.closed = true;
       this.report(item.reason);
-    } else if (!this.other.closed) {
+    } else if (this.other.closed) {
+      // Given up before it was here: what follows comes from nobody that the owner was told of.
+      this.closed = true;
+    } else {
       this.owner.opened(this);
     }
   }

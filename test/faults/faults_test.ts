@@ -26,6 +26,7 @@ const QUICK: readonly [bug: string, check: string][] = [
   ["keeps dead branches", "tree links"],
   ["takes one too many", "views"],
   ["leaves a timer", "timers"],
+  ["checks at its own pace", "steady links"],
 ];
 
 for (const [bug, check] of QUICK) {

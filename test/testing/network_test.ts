@@ -29,6 +29,18 @@ for (const directory of [true, false]) {
   });
 }
 
+Deno.test("the first node of a network, which finds nobody, tends its links as well", async () => {
+  await using net = new Network({ seed: 4 });
+  const nodes = await net.spawn(4, { preset: "local" });
+  await net.run({ seconds: 60 });
+  for (const node of nodes) {
+    const [core] = [...coreOf(node).topics];
+    const { active, halfLinks, shuffles } = core!.overlay.metrics();
+    assertEquals([core!.name, active, halfLinks], ["plumtree/directory", 3, 0]);
+    assert(shuffles > 1, `${shuffles} shuffles`);
+  }
+});
+
 Deno.test("a broadcast reaches a thousand nodes, and the tree forms within a few", async () => {
   await using net = new Network({ seed: 2, latencyMs: [10, 50] });
   // Without X-BOT: a link that it swaps is eager at first, which brings a copy.

@@ -292,6 +292,21 @@ Deno.test("a slow node delays what it sends and receives", async () => {
   assertEquals(a.transport.rtt(b.id), 420);
 });
 
+Deno.test("a link that its dialler gives up at once is none at the other side, nor is what was sent on it", async () => {
+  const fabric = new SimFabric({ latencyMs: 10 });
+  const [a, b] = addNodes(fabric, 2) as [Recorder, Recorder];
+  a.transport.connect(b.id, b.transport.addresses);
+  await fabric.clock.run(41);
+  assertEquals(a.heard("up"), ["up out"]);
+  assert(a.transport.send(b.id, Lane.NORMAL, u32(1)));
+  a.transport.disconnect(b.id, "closed");
+  await fabric.clock.run(1_000);
+  assertEquals(b.notes, []);
+  b.transport.connect(a.id, a.transport.addresses);
+  await fabric.clock.run(2_000);
+  assertEquals(b.heard("up"), ["up out"]);
+});
+
 Deno.test("nodes have their own chance and wall clock, and one virtual time", () => {
   const fabric = new SimFabric({ epochMs: 1_000_000 });
   const a = addNode(fabric, 0), b = addNode(fabric, 1, { skewMs: 500 });

@@ -201,7 +201,7 @@ export class HyParView {
         this.#counters.shuffleReplies++;
         return this.#refill.more();
       case "check":
-        if (this.#active.has(from)) this.#active.heard(from);
+        if (this.#active.has(from)) this.#upkeep.checked(from);
         else if (!this.#requests.waits(from)) this.#upkeep.correct(from);
         return;
       default:

@@ -33,7 +33,7 @@ const SHUFFLE_BACKOFF = 3;
 /** The part of a passive view that is reserve enough, whether or not it changes. */
 const STOCKED = 0.75;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
-const KNOWN_PROBE = 1 / 8;
+const KNOWN_PROBE = 1 / 4;
 
 /** What the upkeep works with. */
 export interface UpkeepParts {
@@ -87,6 +87,12 @@ export class Upkeep {
     if (this.#early !== undefined) this.#parts.port.cancel(this.#early);
   }
 
+  /** A neighbour's CHECK came. One that checks more often, and expects as much, is answered every other time. */
+  checked(peer: PeerId): void {
+    const { port, active } = this.#parts;
+    if (active.checked(peer)) port.send(peer, { type: "check" });
+  }
+
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
   correct(peer: PeerId): void {
     const { port, requests, counters } = this.#parts;
@@ -132,6 +138,7 @@ export class Upkeep {
   #check(lateMs: number): void {
     const { port, options, active, counters } = this.#parts;
     for (const peer of active.ids) port.send(peer, { type: "check" });
+    active.checksAll();
     // This node was asleep: the checks of its neighbours may lie unread.
     if (lateMs > options.checkMs / 2) return active.heardAll();
     for (const peer of active.silentSince(port.now() - SILENT_CHECKS * options.checkMs)) {
@@ -147,7 +154,7 @@ export class Upkeep {
    * would bring so many links from over there that this node would merely move to the other island.
    *
    * Every node does so with probability 3/n per interval, so all together about three times, whatever their number. Where
-   * the peer stands in the passive view it is an eighth of that: it is most likely of the same island, but a stale entry
+   * the peer stands in the passive view it is a quarter of that: it is most likely of the same island, but a stale entry
    * from before a partition must not bar the way for ever.
    */
   #probe(probes = PROBES): void {

@@ -29,6 +29,8 @@ interface Neighbor {
   heardAt: number;
   /** The link came by a swap. */
   readonly swapped: boolean;
+  /** A CHECK of its came, and none of this node's own has gone to it since. */
+  owed: boolean;
 }
 
 /** The active view: tells the port of every coming and going, of isolation and its end. */
@@ -70,7 +72,7 @@ export class ActiveView {
 
   /** Adds a peer that is no member; `swapped` where a swap brings it. */
   add(peer: PeerId, record: SignedRecord | undefined, swapped = false): void {
-    this.#neighbors.push({ id: peer, record, heardAt: this.#port.now(), swapped });
+    this.#neighbors.push({ id: peer, record, heardAt: this.#port.now(), swapped, owed: false });
     this.#ids = [...this.#ids, peer];
     const rejoined = this.#isolated;
     this.#isolated = false;
@@ -113,6 +115,20 @@ export class ActiveView {
   heard(peer: PeerId): void {
     const neighbor = this.#find(peer);
     if (neighbor !== undefined) neighbor.heardAt = this.#port.now();
+  }
+
+  /** Notes a CHECK of a member; true where it is the second one without a CHECK of this node's own between them. */
+  checked(peer: PeerId): boolean {
+    this.heard(peer);
+    const neighbor = this.#find(peer);
+    if (neighbor === undefined) return false;
+    neighbor.owed = !neighbor.owed;
+    return !neighbor.owed;
+  }
+
+  /** Notes that a CHECK goes to every member. */
+  checksAll(): void {
+    for (const neighbor of this.#neighbors) neighbor.owed = false;
   }
 
   /** Forgives every silence: this node itself was late. */

@@ -21,6 +21,7 @@ import { DelayEstimate } from "./delay_estimate.ts";
 import { type Branch, type Link, NO_SLOT } from "./links.ts";
 import { Chase, Missing } from "./missing.ts";
 import type { Optimizer } from "./optimize.ts";
+import { answered, answerWait } from "./patience.ts";
 import type { TreeLinks } from "./tree_links.ts";
 
 /** Payloads asked of one link at a time after a comparison: what is learned in thousands is fetched in portions. */
@@ -40,6 +41,13 @@ const SPREAD = 0.5;
 const GAPS = 16;
 /** T1 grows by a gap for each missing id, since they come one after another, up to so many times. */
 const QUEUED = 4;
+/**
+ * An id is not given up before so many times `graftMaxMs` since it was first asked for: an answer may stand in a long queue. One
+ * that announces what it never gives is blamed so much later.
+ */
+const PATIENCE = 12;
+/** After `graftRetries` GRAFTs another one goes after so many times `graftMaxMs`. */
+const RARELY = 2;
 /** Unanswered ids that cost an announcer score. */
 const BLAME_AT = 64;
 
@@ -130,7 +138,8 @@ export class Fetcher {
     const { missing } = this;
     const { links, log, options } = this.#context;
     const asked = missing.asked(handle);
-    if (link !== undefined && asked === link.slot) {
+    if (link !== undefined && missing.wasAsked(handle, link.slot)) {
+      answered(link, Math.min(options.graftMaxMs, now - missing.askedAt(handle)));
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
     } else if (link !== undefined) {
       // It came by itself: so long can it take.
@@ -140,7 +149,9 @@ export class Fetcher {
         this.#front = Math.max(this.#front, announcedAt);
         this.#frontAt = now;
       }
-      const hasty = asked === NO_SLOT ? undefined : links.at(asked);
+    }
+    if (link !== undefined && asked !== NO_SLOT && asked !== link.slot) {
+      const hasty = links.at(asked);
       if (hasty !== undefined) hasty.branch(missing.tree(handle)).graceUntil = -Infinity;
     }
     for (let i = missing.announcers(handle) - 1; i >= 0; i--) {
@@ -289,8 +300,10 @@ export class Fetcher {
     quiet: Map<Branch, number[]>,
   ): void {
     const { missing } = this;
-    const { options, links, port } = this.#context;
-    if (missing.announcers(handle) === 0 || missing.tries(handle) >= options.graftRetries) {
+    const { options, links } = this.#context;
+    const often = missing.tries(handle) >= options.graftRetries;
+    const long = now - missing.askedAt(handle) >= PATIENCE * options.graftMaxMs;
+    if (missing.announcers(handle) === 0 || often && long) {
       this.#blame(handle, 4);
       this.#giveUp(handle, "no-answer");
       return;
@@ -311,11 +324,11 @@ export class Fetcher {
       missing.setDeadline(handle, now + options.graftMinMs);
       return;
     }
-    missing.ask(handle);
+    missing.ask(handle, now);
     const round = Math.floor((missing.tries(handle) - 1) / missing.announcers(handle));
-    const wait = Math.max(options.graftMinMs, 2 * (port.rtt(link.peer) ?? 0)) *
-      2 ** Math.min(8, round);
-    missing.setDeadline(handle, now + Math.min(options.graftMaxMs, wait));
+    const wait = answerWait(this.#context, link) * 2 ** Math.min(8, round);
+    const most = options.graftMaxMs;
+    missing.setDeadline(handle, now + (often ? RARELY * most : Math.min(most, wait)));
     const asks = calm ? quiet : live;
     const branch = link.branch(calm ? 0 : missing.tree(handle));
     const list = asks.get(branch);

@@ -113,7 +113,7 @@ export class Intake {
     }
     const hops = Math.max(1, bytes[at]!);
     // Fetched on the word of a comparison; what comes by itself is being spread.
-    const asked = chased >= 0 && link !== undefined && fetcher.missing.asked(chased) === link.slot;
+    const asked = chased >= 0 && link !== undefined && fetcher.missing.wasAsked(chased, link.slot);
     const born = asked ? fetcher.missing.bornAt(chased) : Infinity;
     const old = born < now;
     const receivedAt = old ? born : now;

@@ -70,6 +70,8 @@ export class Link {
   /** Ids asked for and not answered, against answered ones. */
   unanswered = 0;
   answered = 0;
+  /** The longest time lately from a GRAFT to its payload. */
+  answerMs = 0;
   /** Announcements taken. */
   readonly ihaves: TokenBucket;
   /** Payloads asked for. */

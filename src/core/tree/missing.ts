@@ -49,6 +49,7 @@ export class Missing {
   #count = NO_U8;
   #turn = NO_U8;
   #tries = NO_U16;
+  #askedAt = NO_F64;
   #restarts = NO_U8;
   #quiet = NO_U16;
   #asked = NO_U8;
@@ -115,6 +116,21 @@ export class Missing {
   /** GRAFTs sent for it. */
   tries(handle: number): number {
     return this.#tries[handle]!;
+  }
+
+  /** When the first of them was sent. */
+  askedAt(handle: number): number {
+    return this.#askedAt[handle]!;
+  }
+
+  /** True where the announcer of that slot is among those that were asked. */
+  wasAsked(handle: number, slot: number): boolean {
+    const count = this.#count[handle]!, tries = this.#tries[handle]!, turn = this.#turn[handle]!;
+    for (let index = 0; index < count; index++) {
+      if (this.announcer(handle, index) !== slot) continue;
+      return tries >= count || (turn - 1 - index + count) % count < tries;
+    }
+    return false;
   }
 
   /** Announcers known. */
@@ -221,10 +237,10 @@ export class Missing {
   }
 
   /** Takes the next announcer in turn for a GRAFT; returns its index. There is at least one. */
-  ask(handle: number): number {
+  ask(handle: number, now: number): number {
     const index = this.#turn[handle]! % this.#count[handle]!;
     this.#turn[handle] = index + 1;
-    this.#tries[handle]!++;
+    if (this.#tries[handle]!++ === 0) this.#askedAt[handle] = now;
     this.#state[handle] = Chase.ASKED;
     this.#setAsked(handle, this.announcer(handle, index));
     return index;
@@ -365,6 +381,7 @@ export class Missing {
     this.#count = move(this.#count, new Uint8Array(size));
     this.#turn = move(this.#turn, new Uint8Array(size));
     this.#tries = move(this.#tries, new Uint16Array(size));
+    this.#askedAt = move(this.#askedAt, new Float64Array(size));
     this.#restarts = move(this.#restarts, new Uint8Array(size));
     this.#quiet = move(this.#quiet, new Uint16Array(size));
     this.#asked = move(this.#asked, new Uint8Array(size));

@@ -220,6 +220,16 @@ export const BUGS: readonly Bug[] = [
     put: () => replace(MessageLog.prototype, "expire", () => nothing),
   },
   {
+    name: "checks at its own pace",
+    what: "who checks its links more often than a neighbour is not answered",
+    put: () =>
+      replace(ActiveView.prototype, "checked", () =>
+        function (this: ActiveView, peer) {
+          this.heard(peer);
+          return false;
+        }),
+  },
+  {
     name: "never looks for islands",
     what: "neither contacts nor members are probed, so two halves stay two",
     // Whoever thinks that the topic has billions of members never probes.

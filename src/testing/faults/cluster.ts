@@ -75,7 +75,6 @@ export class Cluster {
       rng: rng.fork("users"),
       prompt: () => this.prompt,
       nameOf: (peer) => this.nameOf(peer),
-      narrow: setup.fabric.bandwidth !== undefined,
       swaps: this.swaps,
     });
   }

@@ -35,8 +35,6 @@ export interface UserParts {
   readonly prompt: () => boolean;
   /** The name of a peer in traces. */
   readonly nameOf: (peer: string) => string;
-  /** True where nodes have little bandwidth. */
-  readonly narrow: boolean;
   /** Where the costs of links never change. */
   readonly swaps: Swaps | undefined;
 }
@@ -174,7 +172,7 @@ export class Users {
   }
 
   #event(host: SimHost, event: GossipEvent): void {
-    const { records, log, nameOf, swaps, narrow } = this.#parts;
+    const { records, log, nameOf, swaps } = this.#parts;
     const who = host.name;
     swaps?.event(host, event);
     switch (event.type) {
@@ -205,8 +203,6 @@ export class Users {
         return this.#fault(host, event.error);
       case "misbehaved":
         if (event.what === "relayed a message that validation rejects") return;
-        // A known weakness: who has more to send than its way out takes in time is blamed for it.
-        if (narrow && event.what === "announces what it does not give") return;
         return records.bad("blame", `${who} blames ${nameOf(event.peer)}: ${event.what}`, who);
       case "lagged":
         return records.bad("lag", `a reader at ${who} lost ${event.count}`, who);

@@ -4,13 +4,15 @@
  * @module
  */
 
+import type { TopicCore } from "../../core/topic_core.ts";
 import { Rng } from "../rng.ts";
 import { Calm } from "./calm.ts";
 import { Cluster } from "./cluster.ts";
 import { checkAccounts } from "./accounts.ts";
-import { probeTree } from "./probes.ts";
+import { type Pass, probeTree } from "./probes.ts";
 import { Safety } from "./safety.ts";
 import { drawSetup } from "./setup.ts";
+import type { SimHost } from "./sim_host.ts";
 import { Steps } from "./steps.ts";
 
 /** What one seed showed. */
@@ -40,6 +42,8 @@ export interface FaultReport {
 const LOOK_MS = 3;
 /** Convergence is looked at so often, in virtual ms. */
 const SETTLED_MS = 500;
+/** How long links are watched once all is calm, where presets differ: a `local` node misses the CHECKs of a `wan` node within this. */
+const STEADY_MS = 45_000;
 /** How long everything may take to converge, in virtual seconds, by the slowest preset. */
 const CALM_SECONDS = { local: 240, lan: 480, wan: 1_200 } as const;
 
@@ -125,6 +129,7 @@ async function run(cluster: Cluster, rng: Rng): Promise<number> {
   steps.stop();
   await cluster.restartSeeds();
   const seconds = await settle(cluster, safety);
+  if (setup.presets.length > 1) await watchLinks(cluster, pass);
   // Where frames come late by chance, or wait for others, nothing is promised of times.
   const timely = !setup.fabric.loss && setup.fabric.bandwidth === undefined;
   if (records.violations.length === 0 && timely) {
@@ -133,6 +138,26 @@ async function run(cluster: Cluster, rng: Rng): Promise<number> {
   }
   if (records.violations.length === 0) checkAccounts(cluster);
   return seconds;
+}
+
+/** Where all is well no neighbour may be dropped for its silence, however different the paces of both ends. */
+async function watchLinks(cluster: Cluster, pass: Pass): Promise<void> {
+  const before = halfLinks(cluster);
+  if (cluster.records.violations.length > 0 || await pass(STEADY_MS)) return;
+  for (const [core, { host, count }] of halfLinks(cluster)) {
+    const more = count - (before.get(core)?.count ?? 0);
+    if (more === 0) continue;
+    const what = `${host.name} drops ${more} neighbours for their silence on ${core.name}`;
+    cluster.records.bad("steady links", `in the calm ${what}`, host.name);
+  }
+}
+
+function halfLinks(cluster: Cluster): Map<TopicCore, { host: SimHost; count: number }> {
+  return new Map(
+    cluster.hosts.flatMap((host) =>
+      [...host.topics].map((core) => [core, { host, count: core.overlay.metrics().halfLinks }])
+    ),
+  );
 }
 
 /** Waits until everything has converged; returns the virtual seconds that it took. */

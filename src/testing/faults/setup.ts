@@ -95,7 +95,7 @@ export function drawSetup(seed: number, rng: Rng): Setup {
     },
     slows: chance(rng, 0.5),
     // A short T1 lets announcements, not comparisons, mend a tree, also after times in which everything was late.
-    // On narrow links it would give up, and blame, whoever has much to send.
+    // Not on narrow links, where queues are longer than the patience that goes with it.
     tree: !narrow && chance(rng, 0.7) ? { graftMaxMs: 1_000 } : {},
     directory,
     skewMs: oneOf(rng, [0, 0, 5_000, 3_600_000]),

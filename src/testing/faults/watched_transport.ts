@@ -139,6 +139,7 @@ export class WatchedTransport implements Transport, TransportSink {
     this.#sink.unreachable(peer, cause);
   }
   receive(peer: PeerId, bytes: Uint8Array, start: number, end: number): void {
+    if (!this.linked.has(peer)) this.#watcher.misuse("is given a frame where there is no link");
     this.#watcher.received(peer, bytes, start, end);
     this.#sink.receive(peer, bytes, start, end);
   }

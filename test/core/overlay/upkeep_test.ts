@@ -83,6 +83,23 @@ Deno.test("a neighbour that never shows that it has us is dropped, one that does
   assertEquals(lone.view.metrics().halfLinks, 1);
 });
 
+Deno.test("a neighbour that checks more often than this node is answered every other time", () => {
+  const lone = full();
+  const answers = () => lone.take("check").map(([to]) => to);
+  for (let i = 0; i < 4; i++) lone.receive(1, { type: "check" });
+  assertEquals(answers(), [1, 1]);
+  // One at the pace of this node is not: a CHECK goes to it anyway.
+  lone.view.join([]);
+  for (let i = 0; i < 4; i++) {
+    lone.world.queue.run(6_000);
+    lone.receive(2, { type: "check" });
+  }
+  const to2 = answers().filter((to) => to === 2).length;
+  assert(to2 >= 3 && to2 <= 6, `${to2}`);
+  lone.receive(3, { type: "check" });
+  assertEquals(answers(), []);
+});
+
 Deno.test("a check from a peer that is no neighbour is answered with DISCONNECT, at a bounded rate", () => {
   const lone = full();
   for (let i = 0; i < 1_000; i++) lone.receive(70, { type: "check" });
