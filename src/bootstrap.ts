@@ -14,8 +14,10 @@ export interface BootstrapPort {
   readonly clock: Clock;
   /** Dials an address and resolves with who is there. */
   dial(address: string, signal: AbortSignal): Promise<PeerId>;
-  /** The addresses of every link that is up and was dialled here. */
+  /** True where a link to the peer is up. */
   connected(peer: PeerId): boolean;
+  /** True while the node has no neighbour. */
+  alone(): boolean;
   /** About how many nodes the network has, as far as this one knows. */
   population(): number;
   /** Somebody was found: overlays may join through that peer. */
@@ -27,6 +29,8 @@ const MOST_KNOWN = 64;
 /** Waits between dials of an address that does not answer. */
 const RETRY_FIRST_MS = 250;
 const RETRY_MOST_MS = 30_000;
+/** What a node that has lost its last neighbour waits for: most often its overlay knows somebody who takes its place. */
+const ALONE_MS = 1_000;
 
 interface Contact {
   readonly address: string;
@@ -45,6 +49,7 @@ export class Bootstrap {
   readonly #known = new Map<string, Contact>();
   readonly #stop = new AbortController();
   #probe: TimerId | undefined;
+  #alone: TimerId | undefined;
 
   constructor(port: BootstrapPort, addresses: readonly string[], probeMs: number) {
     this.#port = port;
@@ -72,10 +77,21 @@ export class Bootstrap {
     }
   }
 
-  /** The node has lost its last neighbour: tries everything that is known, each with its own back-off. */
+  /** The node has lost its last neighbour: where it finds none soon, it tries everything that is known, each with its own back-off. */
   alone(): void {
+    const { clock } = this.#port;
+    if (this.#alone !== undefined || this.#stop.signal.aborted) return;
+    this.#alone = clock.after(ALONE_MS * (0.5 + 0.5 * clock.random()), () => {
+      this.#alone = undefined;
+      if (this.#port.alone()) this.#tryAll();
+    });
+  }
+
+  #tryAll(): void {
     for (const contact of [...this.#given, ...this.#known.values()]) {
-      if (contact.timer === undefined) this.#dial(contact);
+      if (contact.timer !== undefined) continue;
+      if (contact.peer === undefined || !this.#port.connected(contact.peer)) this.#dial(contact);
+      else this.#port.found(contact.peer);
     }
   }
 
@@ -83,6 +99,7 @@ export class Bootstrap {
   close(): void {
     this.#stop.abort(new GossipError("closed", "the node was closed"));
     if (this.#probe !== undefined) this.#port.clock.cancel(this.#probe);
+    if (this.#alone !== undefined) this.#port.clock.cancel(this.#alone);
     for (const contact of [...this.#given, ...this.#known.values()]) this.#clear(contact);
   }
 

@@ -22,6 +22,7 @@ import {
   type DirectoryPort,
   DirectoryService,
 } from "./directory/mod.ts";
+import { Fetches } from "./directory/fetches.ts";
 import { RESERVED, topicKey } from "./topic_settings.ts";
 import { WireError } from "./wire/bytes.ts";
 
@@ -54,11 +55,21 @@ export class DirectoryTopic implements TopicHandlers {
   readonly #parts: DirectoryParts;
   readonly #service: DirectoryService;
   readonly #stop = new AbortController();
+  readonly #fetches: Fetches;
   #core: TopicCore | undefined;
+  /** The newest own record, while there is nobody to send it to. */
+  #unsent: Uint8Array | undefined;
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
     this.#service = new DirectoryService(this.#port(), parts.options.limits);
+    this.#fetches = new Fetches({
+      clock: parts.transport,
+      // Where the peer went, or is busy, other neighbours and the topic itself bring the same.
+      fetch: (peer) =>
+        this.#service.fetch(peer, { signal: this.#stop.signal })
+          .then(({ pages }) => pages, () => 0),
+    });
   }
 
   /** What users see of it. */
@@ -69,6 +80,11 @@ export class DirectoryTopic implements TopicHandlers {
   /** Whether there is a directory. */
   get enabled(): boolean {
     return this.#parts.enabled;
+  }
+
+  /** Whether it has no neighbour on its topic. */
+  get alone(): boolean {
+    return this.#core?.overlay.active.length === 0;
   }
 
   /** The directory's record of a peer. */
@@ -84,6 +100,11 @@ export class DirectoryTopic implements TopicHandlers {
   /** At most `most` members of a topic in random order, without this node. */
   members(topic: string, most?: number): PeerId[] {
     return this.#service.members(topic, most);
+  }
+
+  /** True where a peer is known to be on a topic; on that of the directory everybody is. */
+  isMember(topic: string, peer: PeerId): boolean {
+    return this.enabled && (topic === this.#core?.name || this.#service.isMember(topic, peer));
   }
 
   /** Joins the topic. */
@@ -128,6 +149,7 @@ export class DirectoryTopic implements TopicHandlers {
   /** Ends fetches and timers. */
   close(): void {
     this.#stop.abort();
+    this.#fetches.close();
     this.#service.close();
   }
 
@@ -142,14 +164,16 @@ export class DirectoryTopic implements TopicHandlers {
   }
 
   neighborUp(peer: PeerId): void {
+    const record = this.#unsent;
+    this.#unsent = undefined;
+    if (record !== undefined) this.#core?.tree.publish(record, "high");
     // Whatever a table lacks is in that of a neighbour; equal ones cost a few bytes.
-    this.#service.fetch(peer, { signal: this.#stop.signal }).catch(() => {
-      // The peer went, or is busy: other neighbours and the topic itself bring the same.
-    });
+    this.#fetches.want(peer);
   }
 
-  neighborDown(): void {
+  neighborDown(peer: PeerId): void {
     // The overlay finds another one.
+    this.#fetches.forget(peer);
   }
 
   missed(): void {
@@ -170,6 +194,15 @@ export class DirectoryTopic implements TopicHandlers {
 
   rejoined(): void {
     // The new neighbour's table is fetched.
+  }
+
+  /** A record that nobody can hear yet is not published: a newer one often takes its place before the first neighbour comes. */
+  #publish(record: Uint8Array): void {
+    const core = this.#core;
+    if (core === undefined) return;
+    if (core.overlay.active.length === 0) this.#unsent = record;
+    // High, so that a farewell is on its way before the goodbye to the neighbours.
+    else core.tree.publish(record, "high");
   }
 
   #answer(request: IncomingRequest): Uint8Array | undefined {
@@ -199,8 +232,7 @@ export class DirectoryTopic implements TopicHandlers {
         topics: this.#parts.topics(),
         shards: this.#shardBits(),
       }),
-      // High, so that a farewell is on its way before the goodbye to the neighbours.
-      publish: (record) => void this.#core?.tree.publish(record, "high"),
+      publish: (record) => this.#publish(record),
       request: (peer, protocol, body, options) =>
         requests.request(peer, protocol, body, {
           signal: options.signal,

@@ -80,6 +80,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       unknownTopic: (peer, key) => this.emit({ type: "unknown-topic", peer, key }),
       misbehaved: (peer, points, what) => this.emit({ type: "misbehaved", peer, points, what }),
       members: (topic, most) => this.#directory.members(topic, most),
+      isMember: (topic, peer) => this.#directory.isMember(topic, peer),
       lookup: (peer) => this.#directory.signed(peer),
       fault: (error) => this.emit({ type: "fault", error }),
     });
@@ -110,6 +111,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
         clock: transport,
         dial: (address, signal) => transport.dial(address, { signal }),
         connected: (peer) => this.node.connected(peer),
+        alone: () => this.#alone(),
         population: () => this.#directory.directory.size,
         found: (peer) => this.#found(peer),
       },
@@ -153,6 +155,12 @@ export class GossipRuntime implements TransportSink, TopicOwner {
   isolated(): void {
     // With a directory, its own topic says when the node is alone, and members come from it.
     if (!this.#directory.enabled) this.#bootstrap.alone();
+  }
+
+  #alone(): boolean {
+    if (this.#directory.enabled) return this.#directory.alone;
+    for (const { core } of this.#topics.values()) if (core.overlay.active.length === 0) return true;
+    return false;
   }
 
   topic<T>(name: string): Topic<T> | undefined {

@@ -7,9 +7,10 @@
 import type { DownReason, Host, PeerId, TimerId } from "./core/host.ts";
 import type { Transport } from "./transport.ts";
 import { primitives } from "./secure/primitives.ts";
+import { CheckedRecords } from "./secure/checked_records.ts";
 import { SignatureChecker } from "./secure/signature_checker.ts";
 import type { Lane } from "./wire/frames.ts";
-import { type SignedRecord, signRecord } from "./wire/record.ts";
+import { isRecordMessage, type SignedRecord, signRecord } from "./wire/record.ts";
 
 /** What signs as a node. */
 export interface Signer {
@@ -24,14 +25,21 @@ export interface Crypto {
 }
 
 let checker: SignatureChecker | undefined;
+let records: CheckedRecords | undefined;
 
-/** The real thing; nodes of one process share the imported keys of authors. */
+/** The real thing; nodes of one process share the imported keys of authors, and what they have checked of peers' records. */
 export function realCrypto(): Crypto {
   const { sha256Into } = primitives();
-  const shared = checker ??= new SignatureChecker();
+  const shared = checker ??= new SignatureChecker(), checked = records ??= new CheckedRecords();
   return {
     sha256: sha256Into,
-    verify: (author, message, signature) => shared.verify(author, message, signature),
+    verify: (author, message, signature) => {
+      if (!isRecordMessage(message)) return shared.verify(author, message, signature);
+      if (checked.has(author, message, signature)) return true;
+      if (!shared.verify(author, message, signature)) return false;
+      checked.add(author, message, signature);
+      return true;
+    },
   };
 }
 
@@ -71,6 +79,9 @@ export class NodeHost implements Host {
   }
   connect(peer: PeerId, addresses: readonly string[]): void {
     this.#transport.connect(peer, addresses);
+  }
+  queued(peer: PeerId): boolean {
+    return this.#transport.queued?.(peer) ?? false;
   }
   hold(peer: PeerId): void {
     this.#transport.hold(peer);

@@ -34,7 +34,7 @@ export interface OverlayOptions {
   shuffleActive: number;
   /** Passive members in a shuffle. Default 4 (paper 5.1). */
   shufflePassive: number;
-  /** Milliseconds between shuffles, ±20 %; up to 8 times as long while the passive view is stocked and no link changes. Shorter keeps passive views fresher under churn at about 1 KB each. Default 10_000, local 5_000, wan 30_000. */
+  /** Milliseconds between shuffles, ±20 %; up to 16 times as long while the passive view is stocked and no link changes. Shorter keeps passive views fresher under churn at about 1 KB each. Default 10_000, local 5_000, wan 30_000. */
   shuffleMs: number;
   /** Milliseconds between looks at free slots (refill) while the active view is not full. Shorter fills it sooner and asks more. Default 1_000, local 500. */
   refillMs: number;

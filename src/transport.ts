@@ -97,6 +97,8 @@ export interface Transport extends Clock {
   start(sink: TransportSink): void;
   /** See `Host.connect`. */
   connect(peer: PeerId, addresses: readonly string[]): void;
+  /** True where such a dial has not begun: others go before it. Without it: each begins at once. */
+  queued?(peer: PeerId): boolean;
   /** Dials "host:port" or "id@host:port" and resolves with the peer once the link is up. Errors are `GossipError`s. */
   dial(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>;
   /** See `Host.hold`. */

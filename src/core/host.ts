@@ -94,6 +94,8 @@ export interface Host extends Clock {
    * does nothing where one is up or on its way.
    */
   connect(peer: PeerId, addresses: readonly string[]): void;
+  /** True where such a dial has not begun: others go before it. Without it: each begins at once. */
+  queued?(peer: PeerId): boolean;
   /** Counts one more reason to keep the connection to `peer`. */
   hold(peer: PeerId): void;
   /** Takes one back; a connection without reasons is closed after the idle time. */

@@ -26,6 +26,8 @@ export interface NodeHandlers {
   misbehaved(peer: PeerId, points: number, what: string): void;
   /** Members of a topic that the directory knows, in random order. */
   members(topic: string, most: number): PeerId[];
+  /** True where the directory knows that a peer is on a topic. */
+  isMember(topic: string, peer: PeerId): boolean;
   /** A record that the address book does not have, from the directory. */
   lookup(peer: PeerId): SignedRecord | undefined;
   /** A bug of this library showed: the error that should not have been. */
@@ -134,6 +136,24 @@ export class Node {
   /** True where a link to the peer is up. */
   connected(peer: PeerId): boolean {
     return this.#sessions.get(peer) !== undefined;
+  }
+
+  /** True where a link to the peer is up, or a dial to it on its way. */
+  near(peer: PeerId): boolean {
+    return this.connected(peer) || this.#outbox.has(peer);
+  }
+
+  /** Neighbours on other topics that are on this one too: they have opened it on their link, or the directory says so. */
+  sharedOn(topic: TopicCore): PeerId[] {
+    const peers = new Set<PeerId>();
+    for (const other of this.#byKey.values()) {
+      if (other === topic) continue;
+      for (const peer of other.overlay.active) {
+        if (this.#sessions.get(peer)?.isOn(topic.keyHex)) peers.add(peer);
+        else if (this.handlers.isMember(topic.name, peer)) peers.add(peer);
+      }
+    }
+    return [...peers];
   }
 
   /** The newest record known of a peer. */

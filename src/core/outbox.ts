@@ -38,6 +38,11 @@ export class Outbox {
     }
   }
 
+  /** True where something waits for a peer. */
+  has(peer: PeerId): boolean {
+    return this.#waiting.has(peer);
+  }
+
   /** Takes out what waits for a peer. */
   take(peer: PeerId): readonly WaitingFrame[] {
     const frames = this.#waiting.get(peer);

@@ -113,6 +113,12 @@ export class PeerSession {
     }
   }
 
+  /** True where the peer has opened a topic and has not left it. */
+  isOn(key: string): boolean {
+    for (const entry of this.#topics.values()) if (entry.key === key && !entry.closed) return true;
+    return false;
+  }
+
   /** Names of the shared topics. */
   topicNames(): string[] {
     const names: string[] = [];

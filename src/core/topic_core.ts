@@ -156,6 +156,15 @@ class OverlayDoor extends Door implements OverlayPort {
   connected(peer: PeerId): boolean {
     return this.node.connected(peer);
   }
+  near(peer: PeerId): boolean {
+    return this.node.near(peer);
+  }
+  queued(peer: PeerId): boolean {
+    return this.node.host.queued?.(peer) ?? false;
+  }
+  shared(): PeerId[] {
+    return this.node.sharedOn(this.topic);
+  }
   send(peer: PeerId, message: OverlayMessage): void {
     this.node.sendOverlay(this.topic, peer, encodeOverlay(message));
   }

@@ -57,6 +57,8 @@ export class OwnRecord {
   #timer: TimerId | undefined;
   #timerAt = Infinity;
   #left = false;
+  #ttlGiven = 0;
+  #stretched = false;
   #omitted = 0;
 
   constructor(
@@ -174,7 +176,19 @@ export class OwnRecord {
     this.#pace.spend(this.#port.now());
     const ttlSeconds = this.#ttl();
     this.#made(this.#sign(this.#own, ttlSeconds));
-    this.#arm(ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()));
+    this.#ttlGiven = ttlSeconds;
+    this.#stretched = false;
+    this.#arm(ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()), true);
+  }
+
+  /**
+   * The record is old. Nodes that started together knew of few others then, gave short ttls, and would all renew at once: where the network
+   * turned out to be much larger, the second third of the ttl is used as well.
+   */
+  #renew(): void {
+    if (this.#stretched || this.#ttl() < 2 * this.#ttlGiven) return this.#make();
+    this.#stretched = true;
+    this.#arm(this.#ttlGiven / 3 * 1_000 * this.#port.random(), true);
   }
 
   #ttl(): number {
@@ -190,7 +204,7 @@ export class OwnRecord {
     );
   }
 
-  #arm(ms: number): void {
+  #arm(ms: number, renewal = false): void {
     const at = this.#port.now() + ms;
     if (this.#timer !== undefined) {
       if (at >= this.#timerAt) return;
@@ -199,7 +213,8 @@ export class OwnRecord {
     this.#timerAt = at;
     this.#timer = this.#port.after(ms, () => {
       this.#timer = undefined;
-      this.#make();
+      if (renewal) this.#renew();
+      else this.#make();
     });
   }
 }

@@ -24,6 +24,7 @@ import {
   type PageRecord,
 } from "./pages.ts";
 import type { DirectoryPort } from "./port.ts";
+import { isOn, topicKey } from "./topic_key.ts";
 import { DirectoryTable, RECORD_TTL_MOST_SECONDS, sameBytes } from "./table.ts";
 
 /** Records of a fetched page that are checked before other work gets a turn: about 5 ms. */
@@ -112,6 +113,12 @@ export class DirectoryService {
   /** The newest record of a peer, for dialling. */
   recordOf(peer: PeerId): SignedRecord | undefined {
     return this.#table.record(peer);
+  }
+
+  /** True where a peer's record says that it is on a topic. */
+  isMember(topic: string, peer: PeerId): boolean {
+    const record = this.#table.record(peer);
+    return record !== undefined && isOn(record, topicKey(topic));
   }
 
   /** At most `most` members of a topic in random order, without this node. */

@@ -23,7 +23,9 @@ export const FRAME_SLACK = 64 * 1024;
 /** First pause between pings; doubles up to `pingMs`. */
 const FIRST_PING_MS = 100;
 /** Pings in a row that are left out where the other side was heard in the meantime. */
-const SPARED_PINGS = 3;
+const SPARED_PINGS = 7;
+/** Up to this pause between them a link is pinged that neither side needs: whoever dialled may want to measure it. */
+const MEASURED_MS = 800;
 /** In a PING's flags: the sender needs the connection. */
 const PING_HELD = 1;
 /** A tick that is later than this says that our own thread was. */
@@ -326,12 +328,19 @@ export class Connection {
     this.#outbox.ping(this.#token, this.#toldHeld ? PING_HELD : 0);
   }
 
-  /** An established link that spoke lately needs no ping from both ends; one in four still measures the round trip. */
+  /** An established link that spoke lately needs no ping from both ends; one in eight still measures the round trip. */
   #spares(silentMs: number): boolean {
     const { pingMs } = this.#context.timing;
     if (this.#pause < pingMs || silentMs >= 0.75 * pingMs || this.#awaited) return false;
     if (this.#context.handler.isHeld(this) !== this.#toldHeld) return false;
     return this.#spared++ < SPARED_PINGS;
+  }
+
+  /** Neither side needs the link: it is on its way to be closed, and nobody asks how it is. */
+  #unneeded(silentMs: number): boolean {
+    if (silentMs >= this.#context.timing.deadMs / 2) return false;
+    if (this.direction === "out" && this.#pause <= MEASURED_MS) return false;
+    return !this.heldThere && !this.#toldHeld && !this.#context.handler.isHeld(this);
   }
 
   #arm(ms: number): void {
@@ -351,7 +360,7 @@ export class Connection {
     if (this.#isSlow(now, late)) return this.close("slow");
     if (this.openedAt !== undefined) {
       if (this.#awaited && now - this.#outbox.pingedAt >= timing.pingMs) this.#awaited = false;
-      if (!this.#spares(silent)) this.#sendPing();
+      if (!this.#spares(silent) && !this.#unneeded(silent)) this.#sendPing();
     }
     this.#pause = Math.min(timing.pingMs, this.#pause * 2);
     let next = Math.min(this.#pause, timing.deadMs - silent);

@@ -29,6 +29,8 @@ export class Dial {
   readonly waiters: Waiter[] = [];
   /** The node asked for it and wants to hear when it fails. */
   wanted = false;
+  /** Its turn has come. */
+  begun = false;
   /** The handshake's last message is out: the other side may have accepted. */
   committed = false;
   /** It has come to an end, whichever. */

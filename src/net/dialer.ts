@@ -14,6 +14,7 @@ import type { Backoff } from "./backoff.ts";
 import { Connection } from "./connection.ts";
 import type { LinkContext } from "./link.ts";
 import { asDialError, Dial, Stepped, type Waiter } from "./dial.ts";
+import { DialGate } from "./dial_gate.ts";
 import type { StreamNetwork } from "./duplex.ts";
 import type { EndReason } from "./goodbye.ts";
 import { greet } from "./handshaking.ts";
@@ -50,6 +51,8 @@ export interface DialerOptions {
 const MOST_WAITING = 4_096;
 /** How often a dial may be told "superseded" and see no other link come. */
 const MOST_RETRIES = 3;
+/** One for all nodes of the process: they share its thread. */
+const gate = new DialGate();
 
 /** See the module. */
 export class Dialer {
@@ -78,6 +81,11 @@ export class Dialer {
   /** True where the handshake's last message to `peer` is out. */
   committed(peer: PeerId): boolean {
     return this.#byPeer.get(peer)?.committed ?? false;
+  }
+
+  /** True where a dial to `peer` waits for its turn. */
+  queued(peer: PeerId): boolean {
+    return this.#byPeer.get(peer)?.begun === false;
   }
 
   /** See `Transport.connect`. The pool has looked whether a link is up. */
@@ -269,10 +277,16 @@ export class Dialer {
     if (id !== undefined && dial.peer !== undefined && id !== dial.peer) {
       throw new GossipError("wrong-peer", `${address} is not an address of ${dial.peer}`);
     }
-    counters.dials++;
     const signal = dial.controller.signal;
+    const place = gate.enter(this, clock, signal);
+    const leave = typeof place === "function" ? place : await place;
+    dial.begun = true;
+    counters.dials++;
     const to = { hostname, port, ms: timing.connectMs, signal };
-    const duplex = await openStream(this.#options.network, clock, to);
+    const duplex = await openStream(this.#options.network, clock, to).catch((cause) => {
+      leave();
+      throw cause;
+    });
     const drop = (): void => {
       if (dial.connection === undefined) duplex.close();
     };
@@ -306,6 +320,7 @@ export class Dialer {
         cause,
       });
     } finally {
+      leave();
       clock.cancel(deadline);
       signal.removeEventListener("abort", drop);
     }

@@ -33,7 +33,7 @@ export const STRANGER_BUFFER = 1024;
  */
 const BASE_BUFFER = STRANGER_BUFFER;
 const MAX_BUFFER = 128 * 1024;
-/** Reads in a row that leave three quarters of the buffer empty before it is halved. */
+/** Reads in a row that leave three quarters of the buffer empty before it shrinks to twice what the largest of them took. */
 const CALM_READS = 16;
 
 /** Cuts what a stream gives into records. The buffer grows with what really arrives and shrinks when it gets calm again. */
@@ -43,6 +43,7 @@ export class RecordReader {
   #start = 0;
   #end = 0;
   #calm = 0;
+  #most = 0;
   #grow = false;
   #maximum: number;
 
@@ -96,7 +97,10 @@ export class RecordReader {
     this.#end += read;
     this.bytes += read;
     this.#grow = read === room;
-    this.#calm = this.#end <= this.#buffer.length / 4 ? this.#calm + 1 : 0;
+    if (this.#end <= this.#buffer.length / 4) {
+      this.#calm++;
+      this.#most = Math.max(this.#most, this.#end);
+    } else this.#calm = this.#most = 0;
     return true;
   }
 
@@ -123,8 +127,11 @@ export class RecordReader {
     const size = this.#buffer.length;
     if (this.#maximum < STRANGER_BUFFER) return size;
     if (held === 0 && this.#calm >= CALM_READS && size > BASE_BUFFER) {
-      this.#calm = 0;
-      return size / 2;
+      let wanted = BASE_BUFFER;
+      while (wanted < 2 * this.#most) wanted *= 2;
+      this.#calm = this.#most = 0;
+      // Halving with each such row of reads, a link that went quiet kept for an hour what one large message had taken.
+      return wanted;
     }
     return (this.#grow || held === size) && size < MAX_BUFFER ? size * 2 : size;
   }

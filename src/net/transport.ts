@@ -177,6 +177,11 @@ export class StreamTransport implements Transport {
     if (this.#pool.get(peer) === undefined) this.#dialer.connect(peer, addresses);
   }
 
+  /** See {@linkcode Transport.queued}. */
+  queued(peer: PeerId): boolean {
+    return this.#dialer.queued(peer);
+  }
+
   /** See {@linkcode Transport.dial}. */
   async dial(address: string, options: { signal?: AbortSignal } = {}): Promise<PeerId> {
     const parsed = parseAddress(address), { signal } = options;

@@ -106,6 +106,11 @@ function signedMessage(unsigned: Uint8Array): Uint8Array {
   return message;
 }
 
+/** True where a signed message is that of a record: no other begins with its label. */
+export function isRecordMessage(message: Uint8Array): boolean {
+  return sameBytes(message.subarray(0, RECORD_LABEL.length), RECORD_LABEL);
+}
+
 /**
  * Encodes and signs a record; `sign` is the identity's. Throws `RangeError` on a record that no peer would accept, so that a node
  * never signs itself out of the network.

@@ -22,6 +22,12 @@ export interface OverlayPort extends Clock {
   members(most: number): PeerId[];
   /** True where a connection to the peer is up. */
   connected(peer: PeerId): boolean;
+  /** True where a connection to the peer is up, or on its way for any topic: asking it costs no dial of its own. */
+  near(peer: PeerId): boolean;
+  /** Neighbours on other topics of this node that are known to be on this one too, in no order. */
+  shared(): PeerId[];
+  /** True where a dial to the peer is to be made and has not begun: others go before it. */
+  queued(peer: PeerId): boolean;
   /** The smoothed round-trip time. */
   rtt(peer: PeerId): number | undefined;
   /**

@@ -33,6 +33,8 @@ export interface RefillParts {
 
 /** Peers asked at the same time while the view is empty; each would make room for this node. */
 const ASKED_WHEN_EMPTY = 2;
+/** Slots that are not filled with neighbours on other topics: links drawn at random hold an overlay together. */
+const DRAWN_SLOTS = 2;
 /** Fruitless rounds after which a node with two free slots asks one peer per round with high priority. */
 const PATIENCE = 2;
 /** Rounds come up to 2^3 times further apart while there are neighbours, 2^6 times while there are none. */
@@ -146,6 +148,8 @@ export class Refill {
 
   #next(): PeerId | undefined {
     const { port, options, active, passive, requests, contacts } = this.#parts;
+    const shared = this.#pick(this.#shared());
+    if (shared !== undefined) return shared;
     const reserve = this.#pick(passive.ids);
     if (reserve !== undefined) return reserve;
     this.#members ??= port.members(4 * options.activeSize);
@@ -157,7 +161,18 @@ export class Refill {
     return this.#pick(contacts.all());
   }
 
-  /** One of two random peers that may be asked: the connected one, since it costs no new socket. */
+  /** Neighbours on other topics, as far as the view may be filled with them: they cost no new connection. */
+  #shared(): PeerId[] {
+    const { port, options, active, passive, requests, contacts } = this.#parts;
+    if (active.size + requests.waiting >= options.activeSize - DRAWN_SLOTS) return [];
+    // Who is alone asks first whom it dials already, for whatever topic.
+    const near = active.size > 0 ? [] : passive.ids.filter((peer) => port.near(peer));
+    if (near.some((peer) => this.#mayAsk(peer))) return near;
+    // A given contact is asked by JOIN, which is not for every round.
+    return port.shared().filter((peer) => active.size > 0 || !contacts.isGiven(peer));
+  }
+
+  /** One of two random peers that may be asked: the one that is near, since it costs no new socket. */
   #pick(peers: PeerId[]): PeerId | undefined {
     const { port } = this.#parts;
     let first: PeerId | undefined, second: PeerId | undefined;
@@ -176,6 +191,6 @@ export class Refill {
     }
     if (first === undefined || second === undefined) return first;
     const [a, b] = port.random() < 0.5 ? [first, second] : [second, first];
-    return port.connected(b) && !port.connected(a) ? b : a;
+    return port.near(b) && !port.near(a) ? b : a;
   }
 }

@@ -180,6 +180,10 @@ export class Requests {
         request.linked = true;
         request.deadline = now + this.#answer(request.peer);
       }
+      // This node has not begun to dial: nobody is late.
+      if (!request.linked && request.deadline <= now && this.#port.queued(request.peer)) {
+        request.deadline = now + this.#answerMs;
+      }
       if (request.deadline <= now) expired.push(request);
       else next = Math.min(next, request.deadline);
     }

@@ -28,8 +28,8 @@ const FIRST_EARLY = 16, LAST_EARLY = 8;
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
 const PROBED_MEMBERS = 4;
-/** While nothing changes, shuffles come up to 2^3 times further apart. */
-const SHUFFLE_BACKOFF = 3;
+/** While nothing changes, shuffles come up to 2^4 times further apart. */
+const SHUFFLE_BACKOFF = 4;
 /** The part of a passive view that is reserve enough, whether or not it changes. */
 const STOCKED = 0.75;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
@@ -116,7 +116,7 @@ export class Upkeep {
   }
 
   /**
-   * Shuffles, at half the pace after each time that nothing had changed, down to an eighth: a reply mostly costs a connection of its own.
+   * Shuffles, at half the pace after each time that nothing had changed, down to a sixteenth: a reply mostly costs a connection of its own.
    * New links, evictions, peers found unreachable and a passive view that is being used up bring the full pace back within one period.
    */
   #mix(): void {

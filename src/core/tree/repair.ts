@@ -42,6 +42,8 @@ const MOST_WINDOW_MS = 2 ** 42;
 const TRANSIT_MS = 100;
 /** Messages that are listed to all neighbours together; what is beyond is left to the comparisons. */
 const MOST_TOLD = 8_192;
+/** How much further apart the regular comparisons of a node are that retains nothing: who retains something opens them itself. */
+const EMPTY_SYNCS = 4;
 const EVERYTHING: Range = { depth: 0, prefix: 0 };
 
 /** One session as the answerer sees it. */
@@ -83,9 +85,10 @@ export class Repair {
 
   /** Something is retained or a neighbour is there: the timer has to run. */
   wake(now: number): void {
-    const { options, port, links } = this.#context;
-    if (this.#regularAt === Infinity) {
-      this.#regularAt = now + options.syncMs * (0.8 + 0.4 * port.random());
+    const { options, port, links, log } = this.#context;
+    const most = log.retainedMessages === 0 ? EMPTY_SYNCS : 1;
+    if (this.#regularAt > now + 1.2 * most * options.syncMs) {
+      this.#regularAt = now + most * options.syncMs * (0.8 + 0.4 * port.random());
     }
     let next = Math.min(this.#regularAt, this.#tellAt);
     for (const link of links.list) next = Math.min(next, link.syncAt);

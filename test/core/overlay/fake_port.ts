@@ -295,6 +295,13 @@ export class FakePort implements OverlayPort {
   accept(record: SignedRecord): boolean {
     return record.addresses[0] !== "forged";
   }
+  near = (peer: PeerId): boolean => this.connected(peer);
+  /** Peers to which a dial has not begun. */
+  readonly queuedDials = new Set<PeerId>();
+  queued = (peer: PeerId): boolean => this.queuedDials.has(peer);
+  /** Neighbours on other topics. */
+  readonly sharedPeers: PeerId[] = [];
+  shared = (): PeerId[] => [...this.sharedPeers];
   members(most: number): PeerId[] {
     return this.#world.members(this.self, most);
   }

@@ -137,6 +137,31 @@ Deno.test("requests that others made do not stop the refill", () => {
   assert([3, 4, 5].includes(asked[2]!), `${asked}`);
 });
 
+Deno.test("neighbours on other topics are asked first, but for two slots", () => {
+  const lone = new Lone();
+  for (const n of [1, 2]) lone.neighbor(n);
+  lone.reserve(1, 11, 12, 13, 14, 15);
+  lone.port.sharedPeers.push(...[21, 22, 23, 24].map(peerId));
+  lone.port.sentTo.length = 0;
+  lone.view.candidatesChanged();
+  const asked = lone.take("neighbor").map(([to]) => to);
+  assertEquals(asked.map((n) => n > 20), [true, false, false], `${asked}`);
+});
+
+Deno.test("a request does not wait in vain for a dial that has not begun", () => {
+  const lone = full();
+  lone.reserve(1, 11, 12);
+  lone.port.sentTo.length = 0;
+  lone.view.peerDown(peerId(5), "left");
+  const [[first]] = lone.take("neighbor") as [[number, OverlayMessage]];
+  lone.port.queuedDials.add(peerId(first));
+  lone.world.queue.run(5_000);
+  assertEquals(lone.take("neighbor"), []);
+  lone.port.queuedDials.clear();
+  lone.world.queue.run(2_001);
+  assertEquals(lone.take("neighbor").length, 1, "now it is silent, and the next one is asked");
+});
+
 Deno.test("links and requests together never exceed the active view", () => {
   const lone = full();
   lone.reserve(1, 11, 12, 13, 14, 15, 16);

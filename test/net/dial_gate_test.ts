@@ -1,0 +1,46 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { DialGate, PLACE_MS } from "../../src/net/dial_gate.ts";
+import { ManualClock } from "./helper.ts";
+
+Deno.test("dial gate: a few at a time, one node after the other", async () => {
+  const clock = new ManualClock(), gate = new DialGate(1), never = new AbortController().signal;
+  const busy = {}, other = {}, order: string[] = [];
+  const leave = await gate.enter(busy, clock, never);
+  const next = async (node: object, name: string) => {
+    const left = await gate.enter(node, clock, never);
+    order.push(name);
+    left();
+  };
+  const all = [
+    next(busy, "a"),
+    next(busy, "b"),
+    next(busy, "c"),
+    next(other, "x"),
+    next(other, "y"),
+  ];
+  leave();
+  leave();
+  await Promise.all(all);
+  assertEquals(order, ["a", "x", "b", "y", "c"]);
+  assertEquals(gate.taken, 0);
+  assertEquals(clock.size, 0, "no timer remains");
+});
+
+Deno.test("dial gate: a dial that waits for the network gives its place up, one that is given up leaves the row", async () => {
+  const clock = new ManualClock(), gate = new DialGate(1), stop = new AbortController();
+  const never = new AbortController().signal, node = {};
+  const leave = await gate.enter(node, clock, never);
+  const given = assertRejects(
+    async () => await gate.enter(node, clock, stop.signal),
+    Error,
+    "enough",
+  );
+  const last = gate.enter(node, clock, never);
+  stop.abort(new Error("enough"));
+  await given;
+  await clock.advance(PLACE_MS + 1);
+  (await last)();
+  leave();
+  assertEquals(gate.taken, 0);
+  assertEquals(clock.size, 0);
+});
