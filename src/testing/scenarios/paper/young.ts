@@ -53,7 +53,9 @@ export async function young(
   const degrees: number[] = [], broadcasts: Broadcast[] = [];
   for (let i = 0; i < size.cycles; i++) {
     degrees.push(meanDegree(lab.graph()));
-    broadcasts.push(await lab.broadcast(size.oneSender ? lab.nodes[0]! : lab.someone()));
+    const sender = size.oneSender ? lab.nodes[0]! : lab.someone();
+    // What a GRAFT has to bring comes after T1.
+    broadcasts.push(await lab.broadcast(sender, { quietMs: 3 * LONGEST_PATH_MS }));
     await cycles(lab, 1, () => {}, LONG_CYCLE_MS);
     show(`cycle ${i + 1} of ${size.cycles}`);
   }
