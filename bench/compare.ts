@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
+import { checkWritable, Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
 import { type Contender, contenders, runOnce } from "./compare/contenders.ts";
 import { extraRows, type Extras, extraVerdicts, measureExtras } from "./compare/extras.ts";
 import { LOADS } from "./compare/loads.ts";
@@ -32,6 +32,8 @@ export async function benchCompare(args: readonly string[]): Promise<boolean> {
     if (missing === undefined) taking.push(contender);
     else console.log(`${contender.name} skipped: ${missing}`);
   }
+  await checkWritable("svg", options.svg);
+  await checkWritable("markdown", options.markdown);
   const runs = new Runs();
   for (let round = 1; round <= rounds; round++) {
     for (const load of loads) {

@@ -272,6 +272,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       random: () => transport.random(),
       after: (ms, fire) => transport.after(ms, fire),
       cancel: (timer) => transport.cancel(timer),
+      touch: () => transport.touch?.(),
       connected: (peer) => this.node.connected(peer),
       connect: (peer) => {
         const addresses = this.node.recordOf(peer)?.addresses ?? [];
@@ -331,8 +332,6 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     if (link?.direction !== "out") return;
     for (const address of record.addresses.slice(0, 1)) this.#bootstrap.learned(address, peer);
   }
-
-  // --- events, metrics, end ---
 
   emit(event: GossipEvent): void {
     for (const reader of this.#readers) reader.push(event);

@@ -73,7 +73,7 @@ export interface TopicOptions<T = Uint8Array> {
   history?: "none" | "retained";
   /** Messages held per iterator; the oldest are dropped beyond it. Default 1024. */
   buffer?: number;
-  /** Whether own messages are delivered here too. Default false. */
+  /** Whether own messages are delivered here too. What this identity published before it joined (in an earlier life, or through a member) comes with the history in either case. Default false. */
   echo?: boolean;
   /** Members to start from, beside the directory: ids, "host:port" or "id@host:port". Default none. */
   contacts?: (PeerId | string)[];

@@ -6,6 +6,9 @@
 
 import { parseArgs } from "node:util";
 
+/** Somebody asked for help: the message is it. */
+class Help extends Error {}
+
 /** Reads `--name value` options of which each has a number as default, plus flags. */
 export function readArgs<N extends string, F extends string, S extends string>(
   args: readonly string[],
@@ -18,6 +21,14 @@ export function readArgs<N extends string, F extends string, S extends string>(
     options[name] = { type: "string" };
   }
   for (const name of flags) options[name] = { type: "boolean" };
+  if (args.includes("--help")) {
+    const lines = Object.entries<number>(numbers).map(([name, value]) =>
+      Number.isNaN(value) ? `--${name} NUMBER` : `--${name} NUMBER (${value})`
+    );
+    lines.push(...flags.map((name) => `--${name}`));
+    lines.push(...Object.keys(texts).map((name) => `--${name} TEXT`));
+    throw new Help(`options, and what they are where they are left out:\n  ${lines.join("\n  ")}`);
+  }
   const { values } = parseArgs({ args: [...args], options, strict: true });
   const read: Record<string, number | boolean | string> = { ...numbers, ...texts };
   for (const name of flags) read[name] = values[name] === true;
@@ -40,9 +51,20 @@ export async function runCommand(main: () => Promise<boolean>): Promise<void> {
   try {
     Deno.exitCode = await main() ? 0 : 1;
   } catch (error) {
+    if (error instanceof Help) return console.log(error.message);
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     console.error(`error: ${error.message}`);
     Deno.exitCode = 2;
+  }
+}
+
+/** Finds out before the work, not after it, that a file cannot be written; RangeError. Nothing where the path is empty. */
+export async function checkWritable(option: string, path: string): Promise<void> {
+  if (path === "") return;
+  try {
+    (await Deno.open(path, { write: true, create: true })).close();
+  } catch (error) {
+    throw new RangeError(`--${option}: ${(error as Error).message}`);
   }
 }
 

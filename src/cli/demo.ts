@@ -192,7 +192,7 @@ class Demo {
   async #report(): Promise<DemoReport> {
     const counters = await Promise.all(this.#members.map(({ peer }) => peer.counters()));
     const rows: (string | number)[][] = [
-      ["shard", "nodes", "published", "expected", "missing", "corrupted", "duplicates"],
+      ["shard", "nodes", "published", "due", "missing", "corrupted", "copies dropped"],
     ];
     let expected = 0, missing = 0, corrupted = 0;
     for (let shard = 0; shard < this.shards; shard++) {
@@ -261,8 +261,8 @@ export async function demo(args: readonly string[]): Promise<boolean> {
   if (kill > 0.9) throw new RangeError("--kill is a share of the nodes, at most 0.9");
   const report = await new Demo(nodes, shards, messages, kill, processes).run();
   console.log(
-    `${report.delivered} deliveries, ${report.missing} missing and ${report.corrupted} corrupted of ` +
-      `${report.expected} expected; p50 ${report.p50Ms} ms, p99 ${report.p99Ms} ms, ${report.secs} s: ` +
+    `${report.delivered} deliveries, each message at most once per node. Due, to nodes that lived all along: ` +
+      `${report.expected}; of these ${report.missing} missing, ${report.corrupted} corrupted. p50 ${report.p50Ms} ms, p99 ${report.p99Ms} ms, ${report.secs} s: ` +
       (report.ok ? "ok" : "FAILED"),
   );
   if (json) console.log(JSON.stringify(report));

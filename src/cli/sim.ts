@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Progress, readArgs, runCommand, table } from "./args.ts";
+import { checkWritable, Progress, readArgs, runCommand, table } from "./args.ts";
 import { drawChart } from "./svg.ts";
 import { type Scenario, SCENARIOS } from "../testing/scenarios/mod.ts";
 
@@ -23,12 +23,15 @@ export function scenarioOf(name: string): Scenario {
 
 /** Runs the command; true where everything that the scenario claims held. */
 export async function sim(args: readonly string[]): Promise<boolean> {
-  const options = readArgs(args, { nodes: 0, seed: 1 }, ["json"], { scenario: "", svg: "" });
+  if (args.includes("--help")) console.log(`scenarios:\n${listing()}`);
+  // Every scenario has a number of nodes of its own.
+  const options = readArgs(args, { nodes: NaN, seed: 1 }, ["json"], { scenario: "", svg: "" });
   const scenario = scenarioOf(options.scenario);
-  const nodes = options.nodes === 0 ? scenario.nodes : options.nodes, { seed } = options;
+  const nodes = Number.isNaN(options.nodes) ? scenario.nodes : options.nodes, { seed } = options;
   if (!Number.isInteger(nodes) || nodes < 20) {
     throw new RangeError("--nodes must be a whole number of at least 20");
   }
+  await checkWritable("svg", options.svg);
   const started = performance.now(), progress = new Progress();
   const seconds = () => Math.round((performance.now() - started) / 1_000);
   const report = await scenario.run({

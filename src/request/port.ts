@@ -26,6 +26,8 @@ export interface RequestPort extends Clock {
   send(peer: PeerId, lane: Lane, head: Uint8Array, body?: Uint8Array): boolean;
   /** A peer broke the protocol; `points` of 100 end its connection. */
   misbehaved(peer: PeerId, points: number, what: string): void;
+  /** See `Transport.touch`: what waits for an answer, or answers, may go on. */
+  touch?(): void;
   /** A handler of this node threw, or gave what is no answer; the peer is told "handler failed" and no more. */
   handlerFailed(peer: PeerId, protocol: string, cause: unknown): void;
 }

@@ -84,7 +84,16 @@ export class Requests {
       port,
       limits,
       outbox: new Outbox(port),
-      deadlines: new Deadlines(port),
+      deadlines: new Deadlines({
+        now: () => port.now(),
+        random: () => port.random(),
+        after: (ms, fire) =>
+          port.after(ms, () => {
+            fire();
+            port.touch?.();
+          }),
+        cancel: (timer) => port.cancel(timer),
+      }),
       holds: new Holds(port),
     };
     this.#asking = new Asking(this.#shared);
@@ -152,16 +161,8 @@ export class Requests {
       if (!(error instanceof WireError)) throw error;
       return this.#port.misbehaved(peer, 100, `request frame: ${error.message}`);
     }
-    switch (frame.type) {
-      case "request":
-        return this.#answering.request(peer, frame.id, frame.protocol, frame.body);
-      case "cancel":
-        return this.#answering.cancel(peer, frame.id);
-      case "credit":
-        return this.#answering.credit(peer, frame.id, frame.credit);
-      default:
-        return this.#asking.receive(peer, frame);
-    }
+    this.#take(peer, frame);
+    this.#port.touch?.();
   }
 
   /** A connection is up. */
@@ -171,14 +172,18 @@ export class Requests {
 
   /** A dial that {@linkcode RequestPort.connect} asked for, or another to that peer, found no way. */
   unreachable(peer: PeerId, cause?: unknown): void {
+    const busy = this.#busy;
     this.#asking.unreachable(peer, cause);
+    if (busy) this.#port.touch?.();
   }
 
   /** A connection ended. */
   peerDown(peer: PeerId, reason: DownReason): void {
+    const busy = this.#busy;
     this.#asking.peerDown(peer, reason);
     this.#answering.peerDown(peer);
     this.#shared.outbox.drop(peer);
+    if (busy) this.#port.touch?.();
   }
 
   /** A connection has room again: what found its lane full is sent at once instead of at the next try. Optional. */
@@ -208,6 +213,24 @@ export class Requests {
     this.#handlers.clear();
     this.#shared.outbox.close();
     this.#shared.deadlines.close();
+  }
+
+  /** True where somebody waits for what a peer or a handler says. */
+  get #busy(): boolean {
+    return this.#asking.asking > 0 || this.#answering.serving > 0;
+  }
+
+  #take(peer: PeerId, frame: RequestFrame): void {
+    switch (frame.type) {
+      case "request":
+        return this.#answering.request(peer, frame.id, frame.protocol, frame.body);
+      case "cancel":
+        return this.#answering.cancel(peer, frame.id);
+      case "credit":
+        return this.#answering.credit(peer, frame.id, frame.credit);
+      default:
+        return this.#asking.receive(peer, frame);
+    }
   }
 
   #name(protocol: string): Uint8Array {

@@ -347,6 +347,9 @@ export class Network implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
     }
+    if (options.join !== undefined && !Array.isArray(options.join)) {
+      throw new TypeError("join must be a list of topics");
+    }
     shareRecords(this.#spawned + count);
     const random = this.#fabric.rng(`spawn ${this.#spawned}`);
     const nodes: Gossip[] = [];

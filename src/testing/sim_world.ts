@@ -66,6 +66,26 @@ export interface SimFabricOptions {
   asyncSlackMs?: number;
 }
 
+/** Refuses options that are no probabilities and no times. */
+function check(options: SimFabricOptions): void {
+  const demand = (name: keyof SimFabricOptions, most: number, positive = false) => {
+    const value = options[name];
+    if (value === undefined) return;
+    if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
+    if (!(value >= 0 && value <= most) || (positive && value === 0)) {
+      throw new RangeError(`${name} out of range: ${value}`);
+    }
+  };
+  demand("jitter", Number.MAX_VALUE);
+  demand("loss", 1);
+  demand("linkLoss", 1);
+  demand("detectMs", Infinity, true);
+  demand("dialTimeoutMs", Infinity, true);
+  demand("idleMs", Infinity, true);
+  demand("epochMs", Number.MAX_SAFE_INTEGER);
+  demand("asyncSlackMs", Infinity);
+}
+
 /** Joined frames up to a quarter of this share an allocation, which costs Deno more than a microsecond each. */
 const SLAB_BYTES = 16_384;
 const SEGMENT_BYTES = 1_400;
@@ -116,6 +136,7 @@ export class SimWorld {
     this.#jitter = options.jitter ?? this.latency.jitter;
     this.bandwidth = options.bandwidth;
     if (this.bandwidth !== undefined) checkBandwidth(this.bandwidth);
+    check(options);
     this.#loss = options.loss ?? 0;
     this.#linkLoss = options.linkLoss ?? this.#loss / 1_000;
     this.detectMs = options.detectMs ?? 5_000;

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import type { Gossip } from "@x/plumtree";
 import { Network, type SpawnOptions } from "@x/plumtree/testing";
 import { coreOf } from "../../src/gossip.ts";
@@ -180,4 +187,42 @@ Deno.test("wrong arguments of a network are refused", async () => {
   await assertRejects(() => net.spawn(0), RangeError);
   await assertRejects(() => net.spawn(1, { limits: { messageBytes: -1 } }), RangeError);
   await assertRejects(() => net.run({ seconds: -1 }), RangeError);
+});
+
+Deno.test("an answer takes the time of its way, and nothing more", async () => {
+  await using net = new Network({ seed: 1, latencyMs: 10 });
+  const [a, b] = await net.spawn(2, { join: ["x"] });
+  using _ = a!.handle("ping", async (request) => {
+    await Promise.resolve();
+    return request.text();
+  });
+  await net.until(a!.topic("x")!.ready());
+  for (let i = 0; i < 3; i++) {
+    const asked = net.now;
+    let took = 0;
+    await net.until(b!.request(a!.id, "ping", "1").then(() => took = net.now - asked));
+    assertEquals(took, 20);
+  }
+  net.kill([a!]);
+  const asked = net.now;
+  const failed = b!.request(a!.id, "ping", "1").catch(() => net.now - asked);
+  assert((await net.until(failed)) as number <= 5_000);
+});
+
+Deno.test("a network refuses options that are none", async () => {
+  for (
+    const wrong of [
+      { loss: 2 },
+      { loss: -1 },
+      { linkLoss: NaN },
+      { jitter: -1 },
+      { detectMs: 0 },
+      { dialTimeoutMs: -5 },
+      { idleMs: NaN },
+      { asyncSlackMs: -1 },
+    ]
+  ) assertThrows(() => new Network(wrong), RangeError);
+  assertThrows(() => new Network({ idleMs: "x" as unknown as number }), TypeError);
+  await using net = new Network();
+  await assertRejects(() => net.spawn(1, { join: "news" as unknown as string[] }), TypeError);
 });

@@ -158,7 +158,7 @@ export class Upkeep {
    * from before a partition must not bar the way for ever.
    */
   #probe(probes = PROBES): void {
-    const { port, options, active, passive, requests, contacts, census, counters } = this.#parts;
+    const { port, active, passive, requests, contacts, census, counters } = this.#parts;
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
     const guess = census.estimate(views);
