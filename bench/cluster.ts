@@ -1,29 +1,39 @@
 /**
  * `deno task bench:cluster`: real nodes on loopback TCP under one workload. Options: `--nodes 16 --size 1024 --count 5000
- * --window 64 --senders 1 --sign 0 --mode burst|paced --rate 20 --processes 1 --topics 1 --idle 0 --storm --json`.
- * `--idle 30` leaves the cluster quiet for 30 seconds first and tells its CPU share and memory; `--storm` starts all nodes but the
- * first at once and tells when they were ready.
+ * --window 64 --senders 1 --sign 0 --mode burst|paced --rate 20 --processes 1 --topics 1 --idle 0 --settle 60 --storm --json`.
+ * `--idle 30` tells CPU share and memory of the quiet cluster over 30 seconds, `--settle` seconds after its overlays are filled; `--storm`
+ * starts all nodes but the first at once and tells when they were ready.
  *
  * @module
  */
 
 import { percentile, Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
-import { PlumtreeCluster, rss } from "./plumtree_cluster.ts";
+import { live, PlumtreeCluster, rss } from "./plumtree_cluster.ts";
 import { SpreadCluster } from "./spread_cluster.ts";
 import { checkLoad, cpuMicros, round, runWorkload, warmUp, whole } from "./workload.ts";
 
 const NUMBERS = {
   ...{ nodes: 16, size: 1_024, count: 5_000, window: 64, senders: 1, sign: 0, rate: 20 },
-  ...{ processes: 1, topics: 1, idle: 0 },
+  ...{ processes: 1, topics: 1, idle: 0, settle: 60 },
 };
+
+function sleep(secs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, secs * 1_000));
+}
 
 /** CPU share of one core and memory of a cluster without messages. */
 async function idle(cluster: PlumtreeCluster, secs: number): Promise<Record<string, number>> {
   const before = cpuMicros(), start = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, secs * 1_000));
+  await sleep(secs);
   const cpuShare = (cpuMicros() - before) / 1e3 / (performance.now() - start);
-  const perNode = (rss() - cluster.firstRss) / 1_024 / (cluster.nodes - 1);
-  return { idleSecs: secs, cpuShare: round(cpuShare), rssPerNodeKb: Math.round(perNode) };
+  const more = (bytes: number) => Math.round(bytes / 1_024 / (cluster.nodes - 1));
+  return {
+    idleSecs: secs,
+    cpuShare: round(cpuShare),
+    connections: cluster.connections(),
+    rssPerNodeKb: more(rss() - cluster.firstRss),
+    heapPerNodeKb: more(live() - cluster.firstLive),
+  };
 }
 
 /** Runs the command; true where everything arrived. */
@@ -51,8 +61,12 @@ export async function benchCluster(args: readonly string[]): Promise<boolean> {
     let quiet = {};
     if (cluster instanceof PlumtreeCluster) {
       await cluster.filled();
-      progress.show(`quiet for ${options.idle} s`);
-      if (options.idle > 0) quiet = await idle(cluster, options.idle);
+      if (options.idle > 0) {
+        progress.show(`settling for ${options.settle} s`);
+        await sleep(options.settle);
+        progress.show(`quiet for ${options.idle} s`);
+        quiet = await idle(cluster, options.idle);
+      }
     }
     progress.show(`publishing ${load.count} messages`);
     await warmUp(cluster, load);

@@ -32,6 +32,7 @@ export class PlumtreeCluster implements Cluster {
   readonly readyMs: number[] = [];
   /** Memory when the first node was up alone. */
   firstRss = 0;
+  firstLive = 0;
   readonly #options: ClusterOptions;
   readonly #gossips: Gossip[] = [];
   readonly #topics: Topic[][] = [];
@@ -48,6 +49,7 @@ export class PlumtreeCluster implements Cluster {
     const bootstrap = options.bootstrap ?? [];
     await cluster.#startNode(0, bootstrap, performance.now());
     cluster.firstRss = rss();
+    cluster.firstLive = live();
     const seed = bootstrap.length > 0 ? bootstrap : [cluster.#gossips[0]!.address];
     const start = performance.now();
     const rest: Promise<void>[] = [];
@@ -80,6 +82,11 @@ export class PlumtreeCluster implements Cluster {
     for (const topic of this.#topics.flat()) duplicates += topic.metrics().duplicates;
     for (const gossip of this.#gossips) wireBytes += gossip.metrics().transport.bytesOut;
     return { duplicates, wireBytes, cpuUs: cpuMicros() };
+  }
+
+  /** Connections between the nodes, each counted at one of its ends. */
+  connections(): number {
+    return this.#gossips.reduce((sum, each) => sum + each.peers().length, 0) / 2;
   }
 
   /** Records written by all nodes since the start. */
@@ -120,6 +127,13 @@ export class PlumtreeCluster implements Cluster {
   async #read(topic: Topic, node: number): Promise<void> {
     for await (const { data } of topic) this.onDelivery(node, data);
   }
+}
+
+/** What lives on the heap and hangs on it, after the same. */
+export function live(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 /** Memory of this process in bytes, after a collection where `--v8-flags=--expose-gc` allows one. */
