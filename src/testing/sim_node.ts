@@ -299,6 +299,8 @@ export class SimNode {
     this.crashed = true;
     for (const end of this.links.values()) end.abandon();
     this.#stopDials();
+    // Nobody is told anything any more, and what hung on it need not stay.
+    this.sink = undefined!;
   }
 
   /** Says goodbye on every link. */

@@ -111,9 +111,11 @@ const SHARED_RECORDS = 2 ** 17;
 export class Lab {
   readonly fabric: SimFabric;
   readonly rng: Rng;
+  /** The nodes that were not killed, oldest first. */
   readonly nodes: LabNode[] = [];
   readonly #options: LabOptions;
   readonly #transports = new Map<PeerId, SimTransport>();
+  #started = 0;
   #stamp = 0;
   #publishedAt = 0;
   #lastAt = 0;
@@ -143,7 +145,7 @@ export class Lab {
   /** Starts one node; it joins through the given one. */
   start(through?: LabNode): LabNode {
     const { preset, overlay, tree, limits, seed } = this.#options;
-    const index = this.nodes.length, id = simPeerId(seed, index);
+    const index = this.#started++, id = simPeerId(seed, index);
     const transport = this.fabric.createTransport(id, { limits });
     this.#transports.set(id, transport);
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
@@ -206,13 +208,17 @@ export class Lab {
     return living[this.rng.int(living.length)]!;
   }
 
-  /** Crashes nodes. */
+  /** Crashes nodes, and forgets them. */
   kill(nodes: readonly LabNode[]): void {
     for (const node of nodes) {
       node.alive = false;
       this.fabric.kill(node.id);
+      this.#transports.delete(node.id);
       void abortNode(node.gossip);
     }
+    const { living } = this;
+    for (const [i, node] of living.entries()) this.nodes[i] = node;
+    this.nodes.length = living.length;
   }
 
   /** A random `count` of the living. */
