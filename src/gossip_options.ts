@@ -114,12 +114,19 @@ export function fillOptions(options: GossipOptions): FullOptions {
 /** Defaults with overrides; every field is a number of at least 1 (or 0, where that means something). */
 function merge<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
   const merged = { ...defaults };
+  if (given !== undefined && given !== null && typeof given !== "object") {
+    throw new TypeError(`${what} must be an object`);
+  }
   for (const [name, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;
-    if (!(name in defaults)) throw new TypeError(`${what}.${name} is not an option`);
+    if (!Object.hasOwn(defaults, name)) throw new TypeError(`${what}.${name} is not an option`);
     if (typeof value !== "number") throw new TypeError(`${what}.${name} must be a number`);
     if (!Number.isFinite(value) || value < (MAY_BE_ZERO.includes(name) ? 0 : 1)) {
       throw new RangeError(`${what}.${name} must be at least 1, not ${value}`);
+    }
+    // A period that is next to nothing would be a timer that never rests.
+    if (name === "swapMs" && value > 0 && value < 1) {
+      throw new RangeError(`${what}.swapMs must be 0 or at least 1, not ${value}`);
     }
     // What timers take.
     if (/(Ms|Seconds)$/.test(name) && value > 2 ** 31 - 1) {
