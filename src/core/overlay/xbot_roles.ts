@@ -165,15 +165,16 @@ export class XbotRoles {
     if (active.has(i) || old.id === port.self || old.id === i || !isSigned(port, i, old)) {
       return this.#answer(i, swap, "no");
     }
-    // i may claim what it likes, but not to be nearer than it is.
-    const own = (this.#costs.of(i) ?? 0) * 1_000;
+    // i may claim what it likes, but not to be nearer than it is: who answers no ping is no neighbour to want.
+    const own = this.#costs.of(i);
+    if (own === undefined) return this.#answer(i, swap, "busy");
     const flight: CFlight = {
       role: "c",
       swap,
       i,
       o: old,
       oldUs,
-      newUs: Math.max(newUs, Math.round(own)),
+      newUs: Math.max(newUs, Math.round(own * 1_000)),
       asked: [],
       d: "",
       ready: false,

@@ -153,6 +153,19 @@ Deno.test("c counts what it measures itself where the initiator claims to be nea
   assertEquals(lone.take("replace")[0]![1].newUs, 123_000);
 });
 
+Deno.test("c believes no initiator that it has not measured, however near it claims to be", () => {
+  const lone = costly();
+  // It answers no ping.
+  const cost = lone.world.cost!;
+  lone.world.cost = (self, peer) => peer === 8 ? undefined as unknown as number : cost(self, peer);
+  optimize(lone, 8, 9);
+  const sent = lone.port.sentTo.splice(0).map(([to, message]) => [parseInt(to, 16), message]);
+  assertEquals(sent, [[8, { type: "swap-reply", swap: 7, answer: "busy" }]]);
+  lone.world.cost = cost;
+  optimize(lone, 8, 9);
+  assertEquals(lone.take("replace").map(([to]) => to), [lone.worst]);
+});
+
 Deno.test("c does not take the initiator in before its neighbour has agreed", () => {
   const { lone } = candidate();
   lone.swap(8, "swapped");
