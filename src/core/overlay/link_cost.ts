@@ -35,7 +35,9 @@ export class LinkCosts {
     const rtt = this.#port.rtt(peer);
     if (rtt !== undefined) return rtt;
     const known = this.#known?.get(peer);
-    return known !== undefined && this.#port.now() - known.at < FRESH_MS ? known.ms : undefined;
+    if (known === undefined || this.#port.now() - known.at >= FRESH_MS) return undefined;
+    // It could not be reached, and is connected all the same: nothing is known until its first ping is answered.
+    return known.ms === Infinity && this.#port.connected(peer) ? undefined : known.ms;
   }
 
   /** Remembers a cost; beyond the bound the oldest is forgotten. */

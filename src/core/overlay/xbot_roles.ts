@@ -8,7 +8,7 @@
  */
 
 import type { PeerId } from "../host.ts";
-import type { OverlayMessage, SwapAnswer } from "../../wire/overlay_messages.ts";
+import { MAX_COST_US, type OverlayMessage, type SwapAnswer } from "../../wire/overlay_messages.ts";
 import type { Cooldown } from "./contacts.ts";
 import type { CostProbe, LinkCosts } from "./link_cost.ts";
 import { Budget } from "./pace.ts";
@@ -197,7 +197,8 @@ export class XbotRoles {
       most = cost;
     }
     const { swap, i, o, newUs } = flight;
-    const oldUs = flight.oldUs + Math.round(most * 1_000);
+    // Beyond what a frame can say d would take this node for hostile.
+    const oldUs = Math.min(MAX_COST_US, flight.oldUs + Math.round(most * 1_000));
     // Were round trips a metric, d and o would be at least io - ic - cd apart, and the gain at most twice cd.
     const gainMs = Math.min((oldUs - newUs) / 1_000, 2 * most);
     if (d === undefined || gainMs < this.worth(oldUs / 1_000)) return false;

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { protectedLinks } from "../../../src/core/overlay/xbot_flight.ts";
 import { ActiveView } from "../../../src/core/overlay/views.ts";
 import type { OverlayOptions } from "../../../src/options.ts";
+import { MAX_COST_US } from "../../../src/wire/overlay_messages.ts";
 import { type FakePort, peerId, recordFor } from "./fake_port.ts";
 import { full, type Lone } from "./lone.ts";
 
@@ -164,6 +165,25 @@ Deno.test("c believes no initiator that it has not measured, however near it cla
   lone.world.cost = cost;
   optimize(lone, 8, 9);
   assertEquals(lone.take("replace").map(([to]) => to), [lone.worst]);
+});
+
+Deno.test("no claim makes c send what its neighbour must take for malformed", () => {
+  const lone = costly({ swapGainPercent: 0 });
+  optimize(lone, 8, 9, MAX_COST_US);
+  assertEquals(lone.take("replace").map(([, { oldUs }]) => oldUs), [MAX_COST_US]);
+});
+
+Deno.test("a neighbour that could not be dialled and then came by itself has no infinite cost", () => {
+  const lone = costly();
+  const cost = lone.world.cost!;
+  lone.world.cost = (self, peer) => peer === 6 ? undefined as unknown as number : cost(self, peer);
+  lone.view.unreachable(peerId(6));
+  lone.disconnect(lone.kept === 1 ? 2 : 1, false);
+  lone.neighbor(6);
+  lone.port.sentTo.length = 0;
+  optimize(lone, 8, 9);
+  const asked = lone.take("replace").map(([d, { oldUs }]) => [d, oldUs]);
+  assertEquals(asked, [[lone.worst, 300_000 + 100_000 * lone.worst]]);
 });
 
 Deno.test("c does not take the initiator in before its neighbour has agreed", () => {
