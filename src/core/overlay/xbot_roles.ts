@@ -1,8 +1,8 @@
 /**
  * X-BOT at those who are asked: c, the candidate; d, its neighbour; o, the neighbour that the initiator gives up.
  *
- * What a hostile peer gains: c and d lose a neighbour only for one that is cheaper by their own measurement of it, o loses i on i's word alone, none of
- * them a protected link, and of all parts a node takes a bounded number per period.
+ * What a hostile peer gains: c takes an i that claims to lose much although it is far itself, up to some ten times the cost of the link that c gives up for it,
+ * d takes an o that is cheaper by its own measurement than what c says, o loses i on i's word alone, none of them gives up a protected link, and of all parts a node takes a bounded number per period.
  *
  * @module
  */
