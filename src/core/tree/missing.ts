@@ -22,8 +22,10 @@ export const Chase = {
 /** Hears of an entry that is pushed out by newer ones, while its id can still be read. */
 export type Overflow = (handle: number) => void;
 
-/** Announcements after giving up that start a new chase, per id. */
+/** Announcements after giving up that start a new chase, per id: the lowest bits of a byte, up to all ones. */
 const RESTARTS = 3;
+/** The rest of it: how often a chase began again since then because links came and went, and that the id was reported as missed. */
+const IDLES = 124, REPORTED = 128;
 const FIRST = 16;
 /** Shared by all that hold nothing: an empty array costs a few hundred bytes, too. */
 const NO_U8 = new Uint8Array(0), NO_U16 = new Uint16Array(0);
@@ -145,7 +147,7 @@ export class Missing {
 
   /** When the `index`th announcer is thought to have got it; infinite where it told so in a comparison. */
   learnedAt(handle: number, index: number): number {
-    return this.#isQuiet(handle, index) ? Infinity : this.#learned[handle * this.#width + index]!;
+    return this.isQuiet(handle, index) ? Infinity : this.#learned[handle * this.#width + index]!;
   }
 
   /** Slot of the one that was asked last, or {@linkcode NO_SLOT}. */
@@ -213,7 +215,7 @@ export class Missing {
       this.#count[handle]!++;
       this.#slots[first + index] = slot;
     }
-    if (!quiet && (fresh || this.#isQuiet(handle, index))) this.#learned[first + index] = learnedAt;
+    if (!quiet && (fresh || this.isQuiet(handle, index))) this.#learned[first + index] = learnedAt;
     if (!quiet) this.#quiet[handle]! &= ~(1 << index);
     else if (fresh) this.#quiet[handle]! |= 1 << index;
     // Begins as "nobody told"; the oldest of comparisons counts, and any announcement makes the message a new one.
@@ -222,18 +224,25 @@ export class Missing {
     else if (born === -Infinity || learnedAt < born && born < Infinity) {
       this.#bornAt[handle] = learnedAt;
     }
-    const state = this.#state[handle]!;
-    const restarts = this.#restarts[handle]! & 127;
-    if (
-      (state === Chase.IDLE && restarts < 100) || (state === Chase.GIVEN_UP && restarts < RESTARTS)
-    ) {
+    if (this.#restart(handle)) {
       this.#uncharge(handle);
       this.#charge(handle, slot);
-      this.#restarts[handle]!++;
       this.#state[handle] = Chase.WAITING;
       this.#tries[handle] = 0;
       this.#deadline[handle] = deadline;
     }
+  }
+
+  /** True where the chase of an id that is not being chased may begin again; counts that. */
+  #restart(handle: number): boolean {
+    const state = this.#state[handle]!, count = this.#restarts[handle]!;
+    if (state === Chase.GIVEN_UP && (count & RESTARTS) < RESTARTS) {
+      this.#restarts[handle] = (count & REPORTED) | (count & RESTARTS) + 1;
+      return true;
+    }
+    if (state !== Chase.IDLE || (count & IDLES) === IDLES) return false;
+    this.#restarts[handle] = count + RESTARTS + 1;
+    return true;
   }
 
   /** Takes the next announcer in turn for a GRAFT; returns its index. There is at least one. */
@@ -253,7 +262,7 @@ export class Missing {
 
   /** True where fetching from the `index`th announcer leaves the link as it is. */
   isQuiet(handle: number, index: number): boolean {
-    return this.#isQuiet(handle, index);
+    return (this.#quiet[handle]! & (1 << index)) !== 0;
   }
 
   /** Sets when something is to be done next. */
@@ -264,10 +273,9 @@ export class Missing {
   /** Stops the chase: {@linkcode Chase.IDLE} or {@linkcode Chase.GIVEN_UP}. Returns true where it had never been given up. */
   stop(handle: number, state: number, deadline: number): boolean {
     this.#setAsked(handle, NO_SLOT);
-    const first = state === Chase.GIVEN_UP && this.#restarts[handle]! < 128;
+    const first = state === Chase.GIVEN_UP && this.#restarts[handle]! < REPORTED;
     if (state === Chase.GIVEN_UP) {
-      // The upper bit notes that it was reported; the rest counts restarts.
-      if (first) this.#restarts[handle]! += 128;
+      this.#restarts[handle]! |= REPORTED;
       this.#uncharge(handle);
       this.#charge(handle, NO_SLOT);
     }
@@ -316,10 +324,6 @@ export class Missing {
     }
   }
 
-  #isQuiet(handle: number, index: number): boolean {
-    return (this.#quiet[handle]! & (1 << index)) !== 0;
-  }
-
   #setAsked(handle: number, slot: number): void {
     const old = this.#asked[handle]!;
     if (old !== NO_SLOT) this.#outstanding[old]!--;
@@ -363,7 +367,7 @@ export class Missing {
       }
     }
     const handle = this.#heads[list]!;
-    if (this.#restarts[handle]! < 128) this.#overflow(handle);
+    if (this.#restarts[handle]! < REPORTED) this.#overflow(handle);
     this.remove(handle);
   }
 
