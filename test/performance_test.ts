@@ -111,10 +111,12 @@ function tooMuch(counts: Counts, most: Counts): string[] {
 }
 
 Deno.test("a delivery in a burst costs a bounded number of records, bytes, copies, digests and timers", async () => {
-  let found = tooMuch(await measure(), MOST);
-  // How many frames gather for a record depends on how late the event loop is: on a busy machine, now and then, fewer.
-  for (let i = 0; i < 2 && found.length > 0; i++) found = tooMuch(await measure(), MOST);
-  assertEquals(found, []);
+  const counts = await measure();
+  // How many frames gather for a record depends on how late the event loop is: on a busy machine, now and then, fewer. Nothing else does.
+  for (let i = 0; i < 2 && counts.records > MOST.records; i++) {
+    counts.records = (await measure()).records;
+  }
+  assertEquals(tooMuch(counts, MOST), []);
 });
 
 Deno.test("the bounds see what costs more", () => {

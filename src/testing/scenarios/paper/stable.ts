@@ -105,10 +105,7 @@ export async function stable(size: StableSize, show: Show): Promise<StableFigure
   const failing = await underFailures(lab, size, show);
   const after: Broadcast[] = [];
   await cycles(lab, 1, show);
-  for (let i = 0; i < settle + messages; i++) {
-    const broadcast = await lab.broadcast(lab.someone());
-    if (i >= settle) after.push(broadcast);
-  }
+  for (let i = 0; i < messages; i++) after.push(await lab.broadcast(lab.someone()));
   await lab.close();
   return {
     nodes,
