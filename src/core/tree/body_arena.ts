@@ -21,52 +21,50 @@ interface Slab {
   live: number;
 }
 
-/** Keeps bodies, and frees a buffer when its last body is given back. */
+/** Keeps bodies, and frees a buffer when its last body is given back. Buffers have numbers, so that whoever keeps a body needs no object for it. */
 export class BodyArena {
-  readonly #slabs = new Map<ArrayBufferLike, Slab>();
+  readonly #slabs: (Slab | undefined)[] = [];
+  /** Numbers that are free again. */
+  readonly #free: number[] = [];
   /** The slab with room. */
-  #open: Slab | undefined;
-  /** The buffer that the newest body came in: most likely the next one's, too. */
-  #newest: Slab | undefined;
+  #open = -1;
   #live = 0;
   /** Bytes of all buffers held. */
   bytes = 0;
+  /** The number of the buffer that the newest body lies in: most likely the next one comes in the same. */
+  slab = -1;
 
-  /** Keeps `bytes[start, end)`; returns a view that pins no more than is counted. Each is given back by {@linkcode release}. */
+  /** Keeps `bytes[start, end)` in {@linkcode BodyArena.slab}; returns a view that pins no more than is counted. */
   keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start, { buffer } = bytes;
-    let slab = this.#newest?.bytes.buffer === buffer ? this.#newest : this.#slabs.get(buffer);
     this.#live += size;
-    if (slab === undefined && this.#mayAdopt(buffer.byteLength, size)) {
-      slab = this.#add(new Uint8Array(buffer), buffer.byteLength);
+    const newest = this.#slabs[this.slab];
+    if (newest !== undefined && newest.bytes.buffer === buffer) {
+      newest.live++;
+    } else if (this.#mayAdopt(buffer.byteLength, size)) {
+      this.#add(new Uint8Array(buffer), buffer.byteLength);
+    } else {
+      return this.#copy(bytes, start, end);
     }
-    if (slab !== undefined) {
-      this.#newest = slab;
-      slab.live++;
-      return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-    }
-    slab = this.#open;
-    if (size > SMALL) slab = this.#add(new Uint8Array(size), 0);
-    else if (slab === undefined || slab.bytes.length - slab.used < size) {
-      const wish = slab === undefined ? FIRST_SLAB : Math.min(LARGEST_SLAB, slab.bytes.length * 2);
-      slab = this.#open = this.#add(new Uint8Array(Math.max(wish, size)), 0);
-    }
-    const view = slab.bytes.subarray(slab.used, slab.used += size);
-    view.set(bytes.subarray(start, end));
-    slab.live++;
-    return view;
+    return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
   }
 
-  /** Gives a kept body back. */
-  release(body: Uint8Array): void {
-    const slab = this.#slabs.get(body.buffer)!;
-    this.#live -= body.length;
-    if (--slab.live > 0) return;
+  /** The body of `size` bytes that {@linkcode BodyArena.keep} put at `at` of a buffer. */
+  body(slab: number, at: number, size: number): Uint8Array {
+    return new Uint8Array(this.#slabs[slab]!.bytes.buffer, at, size);
+  }
+
+  /** Gives a kept body of `size` bytes back. */
+  release(slab: number, size: number): void {
+    const { bytes } = this.#slabs[slab]!;
+    this.#live -= size;
+    if (--this.#slabs[slab]!.live > 0) return;
     // The slab with room goes too once it is empty: a quiet topic holds nothing.
-    if (slab === this.#open) this.#open = undefined;
-    if (slab === this.#newest) this.#newest = undefined;
-    this.#slabs.delete(body.buffer);
-    this.bytes -= slab.bytes.length;
+    if (slab === this.#open) this.#open = -1;
+    if (slab === this.slab) this.slab = -1;
+    this.#slabs[slab] = undefined;
+    this.#free.push(slab);
+    this.bytes -= bytes.length;
   }
 
   /** Whether to keep a buffer for a body of `size`: it fills most of it, or what is retained outweighs what is pinned. */
@@ -74,9 +72,29 @@ export class BodyArena {
     return size * 2 >= length || this.bytes + length <= 2 * this.#live;
   }
 
+  #copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const size = end - start;
+    let slab = this.#slabs[this.#open];
+    if (size > SMALL) {
+      slab = this.#add(new Uint8Array(size), 0);
+    } else if (slab === undefined || slab.bytes.length - slab.used < size) {
+      const wish = slab === undefined ? FIRST_SLAB : Math.min(LARGEST_SLAB, slab.bytes.length * 2);
+      slab = this.#add(new Uint8Array(Math.max(wish, size)), 0);
+      this.#open = this.slab;
+    } else {
+      slab.live++;
+      this.slab = this.#open;
+    }
+    const view = slab.bytes.subarray(slab.used, slab.used += size);
+    view.set(bytes.subarray(start, end));
+    return view;
+  }
+
+  /** Holds a buffer with one body in it. */
   #add(bytes: Uint8Array, used: number): Slab {
-    const slab = { bytes, used, live: 0 };
-    this.#slabs.set(bytes.buffer, slab);
+    const slab = { bytes, used, live: 1 };
+    this.slab = this.#free.pop() ?? this.#slabs.length;
+    this.#slabs[this.slab] = slab;
     this.bytes += bytes.length;
     return slab;
   }

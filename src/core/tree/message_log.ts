@@ -57,7 +57,10 @@ export class MessageLog {
   #has = NO_I32;
   #at = NO_F64;
   #seq: Float64Array | undefined;
-  #bodies: (Uint8Array | undefined)[] = [];
+  /** Where the body lies: the number of its buffer plus one (zero where there is none), offset and size. */
+  #slab = NO_I32;
+  #bodyAt = NO_I32;
+  #bodySize = NO_I32;
   #incarnations: (Incarnation | undefined)[] | undefined;
 
   /** Makes an empty log. */
@@ -199,16 +202,25 @@ export class MessageLog {
 
   /** Retains the body `bytes[start, end)` of an entry; returns the view that is kept. */
   retain(entry: number, bytes: Uint8Array, start: number, end: number, now: number): Uint8Array {
-    const body = (this.#arena ??= new BodyArena()).keep(bytes, start, end);
-    this.#bodies[entry & this.#mask] = body;
+    const arena = this.#arena ??= new BodyArena();
+    const body = arena.keep(bytes, start, end), i = entry & this.#mask;
+    this.#slab[i] = arena.slab + 1;
+    this.#bodyAt[i] = body.byteOffset;
+    this.#bodySize[i] = body.length;
     this.#retained.push(entry);
     this.expire(now);
     return body;
   }
 
-  /** The retained body, if it is still there. */
+  /** True where the body is still there. */
+  retains(entry: number): boolean {
+    return this.#slab[entry & this.#mask]! > 0;
+  }
+
+  /** The retained body, if it is still there; a new view each time. */
   body(entry: number): Uint8Array | undefined {
-    return this.#bodies[entry & this.#mask];
+    const i = entry & this.#mask, slab = this.#slab[i]! - 1;
+    return slab < 0 ? undefined : this.#arena!.body(slab, this.#bodyAt[i]!, this.#bodySize[i]!);
   }
 
   /** The `index`th oldest retained entry, below {@linkcode retainedMessages}. */
@@ -238,14 +250,14 @@ export class MessageLog {
 
   #dropBody(): void {
     const i = this.#retained.shift()! & this.#mask;
-    this.#arena!.release(this.#bodies[i]!);
-    this.#bodies[i] = undefined;
+    this.#arena!.release(this.#slab[i]! - 1, this.#bodySize[i]!);
+    this.#slab[i] = 0;
   }
 
   #evict(): void {
     const i = this.#oldest & this.#mask;
     // Bodies go in the order in which they were accepted, which is nearly that of the ids.
-    while (this.#bodies[i] !== undefined) this.#dropBody();
+    while (this.#slab[i]! > 0) this.#dropBody();
     this.#table.delete(i);
     const incarnation = this.#incarnations?.[i];
     if (incarnation !== undefined) {
@@ -270,7 +282,9 @@ export class MessageLog {
     this.#has = move(this.#has, new Int32Array(size));
     this.#at = move(this.#at, new Float64Array(size));
     if (this.#seq !== undefined) this.#seq = move(this.#seq, new Float64Array(size));
-    while (this.#bodies.length < size) this.#bodies.push(undefined);
+    this.#slab = move(this.#slab, new Int32Array(size));
+    this.#bodyAt = move(this.#bodyAt, new Int32Array(size));
+    this.#bodySize = move(this.#bodySize, new Int32Array(size));
     const incarnations = this.#incarnations;
     while (incarnations !== undefined && incarnations.length < size) incarnations.push(undefined);
     this.#table.reserve(size, (handle) => handle < this.#next);

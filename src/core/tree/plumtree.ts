@@ -301,7 +301,7 @@ export class Plumtree {
     unsent.push(entry);
     // Those that are no longer retained cannot be sent any more.
     if (unsent.length > 2 * log.retainedMessages + 16) {
-      this.#unsent = unsent.filter((old) => log.holds(old) && log.body(old) !== undefined);
+      this.#unsent = unsent.filter((old) => log.holds(old) && log.retains(old));
     }
   }
 

@@ -276,7 +276,7 @@ export class Repair {
 
   #tellAll(now: number): void {
     const { links, log, limits } = this.#context;
-    const told = (this.#told ?? []).filter((entry) => log.holds(entry) && log.body(entry));
+    const told = (this.#told ?? []).filter((entry) => log.holds(entry) && log.retains(entry));
     this.#told = undefined;
     this.#tellAt = Infinity;
     for (const link of links.list) {

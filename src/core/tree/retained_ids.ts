@@ -50,7 +50,7 @@ export class RetainedIds {
     for (let i = this.#first(range.prefix); i < this.size && this.#heads[i]! < last; i++) {
       this.work++;
       const entry = this.#entries[i]!;
-      if (!this.#log.holds(entry) || this.#log.body(entry) === undefined) continue;
+      if (!this.#log.holds(entry) || !this.#log.retains(entry)) continue;
       if (this.#log.at(entry) >= since) visit(entry);
     }
   }

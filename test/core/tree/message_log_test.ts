@@ -79,37 +79,53 @@ Deno.test("the message log retains by count, bytes and age", () => {
   assertEquals([log.retainedMessages, log.retainedBytes], [0, 0]);
 });
 
+/** A body that an arena keeps. */
+interface Kept {
+  view: Uint8Array;
+  slab: number;
+}
+
+function keep(arena: BodyArena, bytes: Uint8Array, start: number, end: number): Kept {
+  const view = arena.keep(bytes, start, end), { slab } = arena;
+  assertEquals(arena.body(slab, view.byteOffset, view.length), view);
+  return { view, slab };
+}
+
+function release(arena: BodyArena, { view, slab }: Kept): void {
+  arena.release(slab, view.length);
+}
+
 Deno.test("small bodies do not pin the buffer that they came in", () => {
   const arena = new BodyArena();
   const record = new Uint8Array(32 * 1024).map((_, i) => i);
-  const kept: Uint8Array[] = [];
+  const kept: Kept[] = [];
   for (let i = 0; i < 100; i++) {
-    const body = arena.keep(record, i * 100, i * 100 + 100);
-    assertEquals(body, record.subarray(i * 100, i * 100 + 100));
-    assert(body.buffer !== record.buffer);
+    const body = keep(arena, record, i * 100, i * 100 + 100);
+    assertEquals(body.view, record.subarray(i * 100, i * 100 + 100));
+    assert(body.view.buffer !== record.buffer);
     kept.push(body);
   }
   assertEquals(
     arena.bytes,
-    [...new Set(kept.map((body) => body.buffer))]
+    [...new Set(kept.map(({ view }) => view.buffer))]
       .reduce((sum, buffer) => sum + buffer.byteLength, 0),
   );
   assertLess(arena.bytes, 2.5 * 100 * 100);
   const large = new Uint8Array(20_000);
-  assertEquals(arena.keep(large, 0, 20_000), large, "one that fills its buffer stays");
-  for (const body of kept) arena.release(body);
-  arena.release(large);
+  const whole = keep(arena, large, 0, 20_000);
+  assertEquals(whole.view, large, "one that fills its buffer stays");
+  for (const body of [...kept, whole]) release(arena, body);
   assertEquals(arena.bytes, 0);
 });
 
 Deno.test("a record whose bodies are retained for the most part is kept, and no more than twice what lives", () => {
-  const arena = new BodyArena(), kept: Uint8Array[] = [];
+  const arena = new BodyArena(), kept: Kept[] = [];
   let copied = 0;
   for (let n = 0; n < 50; n++) {
     const record = new Uint8Array(32 * 1024).fill(n);
     for (let at = 0; at + 1_000 <= record.length; at += 1_000) {
-      const body = arena.keep(record, at, at + 1_000);
-      if (body.buffer !== record.buffer) copied++;
+      const body = keep(arena, record, at, at + 1_000);
+      if (body.view.buffer !== record.buffer) copied++;
       kept.push(body);
     }
   }
@@ -117,22 +133,22 @@ Deno.test("a record whose bodies are retained for the most part is kept, and no 
   assertLess(arena.bytes, 2 * kept.length * 1_000 + 64 * 1024);
   // From now on every record brings one body that is retained: all of them are copied.
   for (let n = 0; n < 2_000; n++) {
-    arena.release(kept.shift()!);
-    kept.push(arena.keep(new Uint8Array(32 * 1024).fill(n), 7, 1_007));
+    release(arena, kept.shift()!);
+    kept.push(keep(arena, new Uint8Array(32 * 1024).fill(n), 7, 1_007));
     assertLess(arena.bytes, 2 * kept.length * 1_000 + 2 * 64 * 1024);
   }
-  kept.forEach((body) => arena.release(body));
+  kept.forEach((body) => release(arena, body));
   assertEquals(arena.bytes, 0);
 });
 
 Deno.test("the arena's account is the buffers that it holds, whatever comes and goes", () => {
   fc.assert(
     fc.property(fc.array(fc.record({ size: fc.nat(20_000), drop: fc.boolean() })), (steps) => {
-      const arena = new BodyArena(), kept: Uint8Array[] = [];
+      const arena = new BodyArena(), kept: Kept[] = [];
       for (const { size, drop } of steps) {
-        kept.push(arena.keep(new Uint8Array(32 * 1024), 10, 10 + size));
-        if (drop) arena.release(kept.shift()!);
-        const buffers = new Set(kept.map((body) => body.buffer));
+        kept.push(keep(arena, new Uint8Array(32 * 1024), 10, 10 + size));
+        if (drop) release(arena, kept.shift()!);
+        const buffers = new Set(kept.map(({ view }) => view.buffer));
         let held = 0;
         for (const buffer of buffers) held += buffer.byteLength;
         assertEquals(arena.bytes, held);
