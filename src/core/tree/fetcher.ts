@@ -17,7 +17,8 @@ import {
 } from "../../wire/tree_messages.ts";
 import type { TimerId } from "../host.ts";
 import type { TreeContext } from "./context.ts";
-import { DelayEstimate } from "./delay_estimate.ts";
+import { longestAge } from "./lazy_push.ts";
+import { FirstWait } from "./first_wait.ts";
 import { type Branch, type Link, NO_SLOT } from "./links.ts";
 import { Chase, Missing } from "./missing.ts";
 import type { Optimizer } from "./optimize.ts";
@@ -28,19 +29,8 @@ import type { TreeLinks } from "./tree_links.ts";
 const PORTION = 256;
 /** Deadlines this near are handled together. */
 const TOGETHER_MS = 5;
-/**
- * T1 grows by so many times the lag of this thread: where it is late, the payload may lie unread in a socket, and others on
- * the way, about as many as a tree is deep, are likely to be late too.
- */
-const LAGS = 6;
-/** T1 is at most this part of the time for which payloads are retained at the present rate. */
-const TURNOVERS = 4;
 /** T1 is up to so much longer, at random. */
 const SPREAD = 0.5;
-/** Mean over so many payloads of the time between two of them, each counted as a quarter of the least T1 at most. */
-const GAPS = 16;
-/** T1 grows by a gap for each missing id, since they come one after another, up to so many times. */
-const QUEUED = 4;
 /**
  * An id is not given up before so many times `graftMaxMs` since it was first asked for: an answer may stand in a long queue. One
  * that announces what it never gives is blamed so much later.
@@ -58,15 +48,13 @@ export class Fetcher {
   readonly #context: TreeContext;
   readonly #treeLinks: TreeLinks;
   readonly #optimizer: Optimizer;
-  readonly #estimate = new DelayEstimate();
+  /** T1; made with the first message: a quiet topic holds little. */
+  #waits: FirstWait | undefined;
   #timer: TimerId | undefined;
   #firesAt = Infinity;
   #starved = false;
-  /** When that was first announced which has come by itself, the latest of them, and when it came. */
-  #front = -Infinity;
-  #frontAt = -Infinity;
-  #gap = 0;
-  #newsAt = -Infinity;
+  /** What was announced up to then is asked for without waiting any longer. */
+  #lostBefore = -Infinity;
 
   /** Works on the links of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks, optimizer: Optimizer) {
@@ -89,7 +77,7 @@ export class Fetcher {
   ihave(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
     const { limits, counters, log, links, options, port } = this.#context;
     const count = readIhave(at, end, limits.idsPerFrame);
-    const most = 2 * options.ihaveMs + Math.max(options.ihaveMs, port.rtt(link.peer) ?? 0);
+    const most = longestAge(options.ihaveMs, port.rtt(link.peer) ?? 0);
     const taken = link.ihaves.take(count, now);
     counters.ihaveReceived += taken;
     for (let i = 0; i < taken; i++, at += ANNOUNCEMENT_BYTES) {
@@ -102,7 +90,7 @@ export class Fetcher {
       }
       if (link.bit !== 0 && log.has(entry, link.bit)) continue;
       log.setHas(entry, link.bit);
-      this.#estimate.calm();
+      this.#firstWait.calm();
       const via = links.at(log.via(entry));
       if (via === undefined) continue;
       this.#optimizer.sample(log.tree(entry), link, via, log.at(entry) - learned, now);
@@ -128,26 +116,23 @@ export class Fetcher {
 
   /** A payload came that was new. */
   news(now: number): void {
-    const gap = Math.min(now - this.#newsAt, this.#context.options.graftMinMs / 4);
-    this.#newsAt = now;
-    this.#gap += (gap - this.#gap) / GAPS;
+    this.#firstWait.news(now);
   }
 
   /** The payload of a missing id came as `entry`. */
   arrived(handle: number, entry: number, link: Link | undefined, now: number): void {
     const { missing } = this;
     const { links, log, options } = this.#context;
-    const asked = missing.asked(handle);
+    const asked = missing.asked(handle), askedAt = missing.askedAt(handle);
+    let lostBefore = -Infinity;
     if (link !== undefined && missing.wasAsked(handle, link.slot)) {
-      answered(link, Math.min(options.graftMaxMs, now - missing.askedAt(handle)));
+      answered(link, Math.min(options.graftMaxMs, now - askedAt));
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
+      const silent = this.#firstWait.silent(this.#wait(link), now);
+      lostBefore = silent ? askedAt : missing.firstAt(handle);
     } else if (link !== undefined) {
-      // It came by itself: so long can it take.
       if (missing.learnedAt(handle, 0) !== Infinity) {
-        const announcedAt = missing.firstAt(handle);
-        this.#estimate.sample(Math.min(options.graftMaxMs, now - announcedAt));
-        this.#front = Math.max(this.#front, announcedAt);
-        this.#frontAt = now;
+        this.#firstWait.came(missing.firstAt(handle), now);
       }
     }
     if (link !== undefined && asked !== NO_SLOT && asked !== link.slot) {
@@ -164,6 +149,7 @@ export class Fetcher {
       }
     }
     missing.remove(handle);
+    this.#fetchLost(lostBefore, now);
     if (this.#starved && link !== undefined && missing.outstanding(link.slot) < PORTION / 4) {
       this.#starved = false;
       this.#arm(now);
@@ -244,27 +230,31 @@ export class Fetcher {
     }
   }
 
-  /** T1 for an id that `link` announced. */
-  #wait(link: Link): number {
-    const { log, options, port } = this.#context;
-    const { graftMinMs, graftMaxMs } = options;
-    const calm = this.#estimate.wait(graftMinMs, graftMaxMs, port.rtt(link.peer));
-    const wait = calm + Math.min(QUEUED * calm, this.#gap * this.missing.size);
-    // Never so long that the others may have dropped the payload by then: they retain what this node retains.
-    const most = Math.min(graftMaxMs, log.turnover(port.now()) / TURNOVERS);
-    return Math.max(graftMinMs, Math.min(most, wait + LAGS * (port.lag?.() ?? 0)));
+  /**
+   * What was asked for came, so it was lost: what was announced before it and is still missing, too, and where nothing has come by itself for a
+   * T1, all that was announced before the GRAFT. A torn tree costs one T1, not one for every message.
+   */
+  #fetchLost(before: number, now: number): void {
+    const { missing } = this;
+    let lost = 0;
+    for (let handle = 0; handle < missing.high; handle++) {
+      if (missing.state(handle) !== Chase.WAITING || missing.firstAt(handle) > before) continue;
+      missing.setDeadline(handle, now);
+      lost++;
+    }
+    if (lost === 0) return;
+    this.#lostBefore = before;
+    this.close();
+    this.#fire();
+    this.#lostBefore = -Infinity;
   }
 
-  /**
-   * When T1 of an announced id is over. Payloads keep their order on the way: while those come that were announced before it, it stands
-   * behind them in the queue of some busy link; once one has come that was announced a T1 after it, it was passed over.
-   */
-  #due(handle: number, wait: number, now: number): number {
-    const announcedAt = this.missing.firstAt(handle), due = announcedAt + wait;
-    if (due > now + 1 || due < this.#front || now - this.#frontAt >= wait) return due;
-    const { log, options } = this.#context;
-    const most = Math.min(options.graftMaxMs, log.turnover(now) / TURNOVERS);
-    return Math.min(announcedAt + most, this.#frontAt + wait);
+  get #firstWait(): FirstWait {
+    return this.#waits ??= new FirstWait(this.#context);
+  }
+
+  #wait(link: Link): number {
+    return this.#firstWait.wait(link, this.missing.size);
   }
 
   #arm(at: number): void {
@@ -310,9 +300,10 @@ export class Fetcher {
     }
     const index = missing.next(handle);
     const link = links.at(missing.announcer(handle, index))!;
-    if (missing.state(handle) === Chase.WAITING) {
+    const lost = missing.firstAt(handle) <= this.#lostBefore;
+    if (missing.state(handle) === Chase.WAITING && !lost) {
       // What has come in the meantime may have shown that payloads take longer now.
-      const due = this.#due(handle, this.#wait(link), now);
+      const due = this.#firstWait.due(missing.firstAt(handle), this.#wait(link), now);
       if (due > now + 1) {
         missing.setDeadline(handle, due);
         return;

@@ -30,6 +30,8 @@ export class Branch implements EagerRegister {
   prunedAt = -Infinity;
   /** Until when it is not pruned, because it was grafted. */
   graceUntil = -Infinity;
+  /** When a GRAFT last made it eager, of either side. */
+  graftedAt = -Infinity;
   /** When it last brought a message first. */
   firstAt = -Infinity;
   /** The link that announcements through this one have beaten, how often in a row, and when last. */

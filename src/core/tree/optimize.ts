@@ -54,7 +54,8 @@ export class Optimizer {
     if (now - this.#swappedAt < options.pruneWindowMs) return;
     if (now - eager.prunedAt < options.pruneWindowMs) return;
     if (!this.#treeLinks.graft(lazy, now)) return;
-    this.#treeLinks.prune(eager, now);
+    // Where messages come in close succession the slower link stays until it brings copies: it alone brings what the faster one announced before.
+    if (this.#treeLinks.rule(lazy.tree).sparse(lazy, now)) this.#treeLinks.prune(eager, now);
     this.#swappedAt = now;
     counters.swaps++;
     for (const link of links.list) {

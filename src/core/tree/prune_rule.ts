@@ -70,10 +70,18 @@ export class PruneRule {
     if (!marked && branch.firstAt >= firstAt) return false;
     if (first !== undefined && !first.eager) return false;
     if (origin === this.#leader) return true;
-    const rtt = this.#context.port.rtt(branch.link.peer) ?? Infinity;
-    const { pruneWindowMs } = this.#context.options;
-    const together = Math.max(TOGETHER_LEAST_MS, TOGETHER_ROUND_TRIPS * rtt);
     const other = this.#newestAt === firstAt ? this.#secondAt : this.#newestAt;
-    return now - other > Math.min(pruneWindowMs, together);
+    return now - other > this.#together(branch);
+  }
+
+  /** True where at most one message came lately, so that no two are under way together. */
+  sparse(branch: Branch, now: number): boolean {
+    return now - this.#secondAt > this.#together(branch);
+  }
+
+  #together(branch: Branch): number {
+    const rtt = this.#context.port.rtt(branch.link.peer) ?? Infinity;
+    const together = Math.max(TOGETHER_LEAST_MS, TOGETHER_ROUND_TRIPS * rtt);
+    return Math.min(this.#context.options.pruneWindowMs, together);
   }
 }

@@ -16,6 +16,13 @@ import { PruneRule } from "./prune_rule.ts";
 const GRACE_ROUND_TRIPS = 4;
 const LEAST_GRACE_MS = 20;
 
+/**
+ * A link that was made eager is not pruned for the copy of a message that came first, after that, in less than so many times what its copy
+ * took longer: until then the way that the link replaces drains, and copies say nothing about rings. Where queues are long, the end that was
+ * grafted cut the new link and the other had cut the old one already.
+ */
+const DRAINS = 2;
+
 /** Changes the eager relation of links and answers its changes. */
 export class TreeLinks {
   readonly #context: TreeContext;
@@ -42,6 +49,7 @@ export class TreeLinks {
     let at = frame.length - handles.length * 20;
     for (const handle of handles) at = missing!.writeId(handle, frame, at);
     if (!port.send(link.peer, Lane.CONTROL, frame)) return false;
+    if (!branch.eager) branch.graftedAt = now;
     sent(branch, true, stamp);
     // Time for what was asked to come: the link is to show what it can before a duplicate ends it again.
     const answer = GRACE_ROUND_TRIPS * (port.rtt(link.peer) ?? Infinity);
@@ -79,6 +87,7 @@ export class TreeLinks {
       return;
     }
     if (now < branch.graceUntil || links.eager(tree) < 2) return;
+    if (firstAt - branch.graftedAt < DRAINS * (now - firstAt)) return;
     const rule = this.rule(tree);
     if (rule.holds(origin, branch, first?.branch(tree), firstAt, marked, now)) {
       this.prune(branch, now);
@@ -109,6 +118,7 @@ export class TreeLinks {
     if (link.changes.take(1, now) === 0) port.misbehaved(link.peer, 1, "link changes too often");
     if (!link.up) return;
     if (received(branch, graft, stamp)) {
+      if (!eager && branch.eager) branch.graftedAt = now;
       if (!eager || branch.eager) return;
       this.#regret(branch, now);
       // Without an eager link nothing would come but what is grafted message by message.
