@@ -8,7 +8,8 @@ import { Identity } from "@x/plumtree";
 import { StreamTransport } from "../src/net/transport.ts";
 import { cpuMicros } from "./workload.ts";
 
-const COUNT = 300, WARM = 50;
+/** The first ones, while the code is compiled, are not counted. */
+const COUNT = 500, WARM = 300;
 
 let notice = (): void => {};
 

@@ -78,7 +78,8 @@ export class SymmetricState {
     const bytes = new Uint8Array(HASH_BYTES + data.length);
     bytes.set(this.#hash);
     bytes.set(data, HASH_BYTES);
-    this.#hash = this.#primitives.sha256(bytes);
+    this.#hash = new Uint8Array(HASH_BYTES);
+    this.#primitives.sha256Into(bytes, 0, bytes.length, this.#hash, 0);
   }
 
   /** MixKey; wipes `inputKeyMaterial`. */
@@ -242,6 +243,7 @@ export class HandshakeState {
   destroy(): void {
     this.#dead = true;
     wipe(this.#ephemeral?.secretKey);
+    this.#ephemeral = undefined;
     this.#symmetric.destroy();
   }
 
@@ -292,7 +294,7 @@ export class HandshakeState {
     if (own === undefined || other === undefined) throw new NoiseError("a key is missing");
     let shared: Uint8Array;
     try {
-      shared = this.#primitives.x25519(own.secretKey, other);
+      shared = own.agree?.(other) ?? this.#primitives.x25519(own.secretKey, other);
     } catch (cause) {
       throw new NoiseError("the key agreement failed", { cause });
     }

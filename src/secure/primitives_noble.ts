@@ -34,7 +34,11 @@ export const portableHash: HashPrimitives = {
 };
 
 /** X25519. */
-export const portableAgreement: AgreementPrimitives = { x25519, x25519PublicKey };
+export const portableAgreement: AgreementPrimitives = {
+  x25519,
+  x25519PublicKey,
+  x25519Pair: (secretKey) => ({ secretKey, publicKey: x25519PublicKey(secretKey) }),
+};
 
 /** ChaCha20-Poly1305. */
 export const portableAead: AeadPrimitives = { seal: sealChaChaPoly, open: openChaChaPoly };

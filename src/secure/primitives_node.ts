@@ -36,12 +36,24 @@ export const nodeHash: HashPrimitives = {
       out.set(crypto.createHash("sha256").update(part).digest(), at);
     }
   },
+  // RFC 2104 over two hashes: a third of the time of a Hmac object, of which a handshake would need 24.
   hmacSha256(key, ...parts) {
-    const hmac = crypto.createHmac("sha256", key);
-    for (const part of parts) hmac.update(part);
-    return plain(hmac.digest());
+    const short = key.length > HMAC_BLOCK ? nodeHash.sha256(key) : key;
+    const pad = new Uint8Array(HMAC_BLOCK);
+    for (let i = 0; i < HMAC_BLOCK; i++) pad[i] = 0x36 ^ (short[i] ?? 0);
+    const inner = crypto.createHash("sha256").update(pad);
+    for (const part of parts) inner.update(part);
+    const digest = inner.digest();
+    for (let i = 0; i < HMAC_BLOCK; i++) pad[i]! ^= 0x36 ^ 0x5c;
+    const outer = crypto.createHash("sha256").update(pad).update(digest).digest();
+    pad.fill(0);
+    digest.fill(0);
+    return plain(outer);
   },
 };
+
+/** Bytes of a block of SHA-256. */
+const HMAC_BLOCK = 64;
 
 // DER around raw keys (RFC 8410): everything but the 32 bytes at the end is constant.
 const PKCS8_LENGTH = 48;
@@ -80,15 +92,23 @@ export const nodeAgreement: AgreementPrimitives = {
     return rawPublicKey(privateKey(X25519_OID, secretKey));
   },
   x25519(secretKey, theirPublicKey) {
-    const shared = crypto.diffieHellman({
-      privateKey: privateKey(X25519_OID, secretKey),
-      publicKey: publicKey(X25519_OID, theirPublicKey),
-    });
-    // OpenSSL's and this runtime's newer versions throw here themselves; older ones returned the zeros.
-    if (shared.every((byte) => byte === 0)) throw new Error("X25519 gave all zeros");
-    return plain(shared);
+    return agree(privateKey(X25519_OID, secretKey), theirPublicKey);
+  },
+  x25519Pair(secretKey) {
+    const key = privateKey(X25519_OID, secretKey);
+    return { secretKey, publicKey: rawPublicKey(key), agree: (theirs) => agree(key, theirs) };
   },
 };
+
+function agree(own: KeyObject, theirs: Uint8Array): Uint8Array {
+  const shared = crypto.diffieHellman({
+    privateKey: own,
+    publicKey: publicKey(X25519_OID, theirs),
+  });
+  // OpenSSL's and this runtime's newer versions throw here themselves; older ones returned the zeros.
+  if (shared.every((byte) => byte === 0)) throw new Error("X25519 gave all zeros");
+  return plain(shared);
+}
 
 const AEAD = "chacha20-poly1305";
 const OPTIONS = { authTagLength: 16 };

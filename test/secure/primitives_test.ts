@@ -84,11 +84,18 @@ for (const [name, p] of twins) {
     assertEquals(p.x25519PublicKey(b), publicB);
     assertEquals(p.x25519(a, publicB), shared);
     assertEquals(p.x25519(b, publicA), shared);
+    const pair = p.x25519Pair(a);
+    assertEquals(pair.publicKey, publicA);
+    if (pair.agree !== undefined) assertEquals(pair.agree(publicB), shared);
   });
 
   Deno.test(`${name}: X25519 refuses every point of small order and keys of a wrong length`, () => {
     const secret = new Uint8Array(32).fill(7);
-    for (const point of SMALL_ORDER_POINTS) assertThrows(() => p.x25519(secret, point), Error);
+    for (const point of SMALL_ORDER_POINTS) {
+      assertThrows(() => p.x25519(secret, point), Error);
+      const pair = p.x25519Pair(secret);
+      assertThrows(() => (pair.agree ?? ((theirs) => p.x25519(secret, theirs)))(point), Error);
+    }
     for (const length of [0, 31, 33]) {
       assertThrows(() => p.x25519(secret, new Uint8Array(length)), RangeError);
       assertThrows(() => p.x25519(new Uint8Array(length), secret), RangeError);

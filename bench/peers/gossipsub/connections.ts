@@ -10,7 +10,8 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { cpuMicros } from "../../workload.ts";
 
-const COUNT = 100, WARM = 30;
+/** As many as `bench/connections.ts`. */
+const COUNT = 500, WARM = 300;
 
 async function node(): Promise<Libp2p> {
   return await createLibp2p({

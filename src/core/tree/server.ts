@@ -23,13 +23,15 @@ const ON_ITS_WAY_MS = 1_000;
 const REPEATS = 6;
 const REPEATS_KEPT = 4_096;
 
+/** Heads for so many different ways are kept. */
+const HEADS_KEPT = 64;
+
 /** Gives retained payloads to those who ask. */
 export class Server {
   readonly #context: TreeContext;
   readonly #treeLinks: TreeLinks;
   #strangers: TokenBucket | undefined;
-  #head: Uint8Array = new Uint8Array(0);
-  #way = -1;
+  #heads: Map<number, Uint8Array> | undefined;
 
   /** Works on the log of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks) {
@@ -37,15 +39,17 @@ export class Server {
     this.#treeLinks = treeLinks;
   }
 
-  /** The head for an entry of the log; the latest one is kept for the next. */
+  /** The head for an entry of the log. There are few different ones, and they are kept. */
   head(entry: number): Uint8Array {
     const { log, port } = this.#context;
     const way = Math.min(255, log.hops(entry) + 1) << 8 | log.path(entry);
-    if (way !== this.#way) {
-      this.#way = way;
-      this.#head = gossipHead(port.alias, way >> 8, way & 255);
+    const heads = this.#heads ??= new Map();
+    let head = heads.get(way);
+    if (head === undefined) {
+      if (heads.size >= HEADS_KEPT) heads.clear();
+      heads.set(way, head = gossipHead(port.alias, way >> 8, way & 255));
     }
-    return this.#head;
+    return head;
   }
 
   /** A GRAFT came. */
