@@ -74,7 +74,7 @@ export interface OverlayOptions {
  * ```
  */
 export interface TreeOptions {
-  /** Milliseconds that announcements (IHAVE) wait for company. Longer saves frames and delays repair by as much. Default 10, wan 25 (the paper sends them at once). */
+  /** Milliseconds that announcements (IHAVE) wait for company; five times as long where messages come fast. Longer saves frames and delays repair by as much. Default 10, wan 25 (the paper sends them at once). */
   ihaveMs: number;
   /** Least milliseconds between an announcement and the GRAFT for it (T1); the real wait follows the measured delay between first hash and payload. Default 50, wan 150 (the paper has a constant and no value). */
   graftMinMs: number;

@@ -31,18 +31,23 @@ export class BodyArena {
   #live = 0;
   /** Bytes of all buffers held. */
   bytes = 0;
-  /** The number of the buffer that the newest body lies in: most likely the next one comes in the same. */
+  /** The number of the buffer that the newest body lies in. */
   slab = -1;
+  /** The newest buffer that came with its bodies: most likely the next one comes in it, too. */
+  #adopted = -1;
 
   /** Keeps `bytes[start, end)` in {@linkcode BodyArena.slab}; returns a view that pins no more than is counted. */
   keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start, { buffer } = bytes;
     this.#live += size;
-    const newest = this.#slabs[this.slab];
-    if (newest !== undefined && newest.bytes.buffer === buffer) {
-      newest.live++;
+    const adopted = this.#slabs[this.#adopted];
+    if (adopted !== undefined && adopted.bytes.buffer === buffer) {
+      adopted.live++;
+      this.slab = this.#adopted;
     } else if (this.#mayAdopt(buffer.byteLength, size)) {
       this.#add(new Uint8Array(buffer), buffer.byteLength);
+      // A body that is all of its buffer, as one's own are, says nothing of the next.
+      if (size < buffer.byteLength) this.#adopted = this.slab;
     } else {
       return this.#copy(bytes, start, end);
     }
@@ -61,7 +66,7 @@ export class BodyArena {
     if (--this.#slabs[slab]!.live > 0) return;
     // The slab with room goes too once it is empty: a quiet topic holds nothing.
     if (slab === this.#open) this.#open = -1;
-    if (slab === this.slab) this.slab = -1;
+    if (slab === this.#adopted) this.#adopted = -1;
     this.#slabs[slab] = undefined;
     this.#free.push(slab);
     this.bytes -= bytes.length;

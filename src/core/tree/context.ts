@@ -140,4 +140,6 @@ export interface TreeContext {
   readonly startedAt: number;
   /** True once it is closed: nothing is sent, no timer set. */
   closed: boolean;
+  /** Until when announcements count as gathered for long. */
+  fastUntil: number;
 }

@@ -38,6 +38,8 @@ const SPREAD = 0.5;
 const PATIENCE = 12;
 /** After `graftRetries` GRAFTs another one goes after so many times `graftMaxMs`. */
 const RARELY = 2;
+/** The deadline of what is asked for whatever T1 says. */
+const LOST = -Infinity;
 /** Unanswered ids that cost an announcer score. */
 const BLAME_AT = 64;
 
@@ -53,8 +55,6 @@ export class Fetcher {
   #timer: TimerId | undefined;
   #firesAt = Infinity;
   #starved = false;
-  /** What was announced up to then is asked for without waiting any longer. */
-  #lostBefore = -Infinity;
 
   /** Works on the links of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks, optimizer: Optimizer) {
@@ -75,9 +75,9 @@ export class Fetcher {
 
   /** An IHAVE came. */
   ihave(link: Link, bytes: Uint8Array, at: number, end: number, now: number): void {
-    const { limits, counters, log, links, options, port } = this.#context;
+    const { limits, counters, log, links, options, port, fastUntil } = this.#context;
     const count = readIhave(at, end, limits.idsPerFrame);
-    const most = longestAge(options.ihaveMs, port.rtt(link.peer) ?? 0);
+    const most = longestAge(options.ihaveMs, port.rtt(link.peer) ?? 0, now < fastUntil);
     const taken = link.ihaves.take(count, now);
     counters.ihaveReceived += taken;
     for (let i = 0; i < taken; i++, at += ANNOUNCEMENT_BYTES) {
@@ -114,9 +114,9 @@ export class Fetcher {
     this.#announce(link, digest, 0, 0, now, true, now);
   }
 
-  /** A payload came that was new. */
-  news(now: number): void {
-    this.#firstWait.news(now);
+  /** A payload came that was new; `asked` where it was asked for. */
+  news(asked: boolean, now: number): void {
+    this.#firstWait.news(asked, now);
   }
 
   /** The payload of a missing id came as `entry`. */
@@ -128,8 +128,10 @@ export class Fetcher {
     if (link !== undefined && missing.wasAsked(handle, link.slot)) {
       answered(link, Math.min(options.graftMaxMs, now - askedAt));
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
-      const silent = this.#firstWait.silent(this.#wait(link), now);
-      lostBefore = silent ? askedAt : missing.firstAt(handle);
+      if (asked === link.slot && missing.bornAt(handle) === Infinity) {
+        const silent = this.#firstWait.silent(this.#wait(link), now);
+        lostBefore = silent ? askedAt : missing.firstAt(handle);
+      }
     } else if (link !== undefined) {
       if (missing.learnedAt(handle, 0) !== Infinity) {
         this.#firstWait.came(missing.firstAt(handle), now);
@@ -149,7 +151,7 @@ export class Fetcher {
       }
     }
     missing.remove(handle);
-    this.#fetchLost(lostBefore, now);
+    if (lostBefore > -Infinity) this.#fetchLost(log.tree(entry), lostBefore);
     if (this.#starved && link !== undefined && missing.outstanding(link.slot) < PORTION / 4) {
       this.#starved = false;
       this.#arm(now);
@@ -231,22 +233,22 @@ export class Fetcher {
   }
 
   /**
-   * What was asked for came, so it was lost: what was announced before it and is still missing, too, and where nothing has come by itself for a
-   * T1, all that was announced before the GRAFT. A torn tree costs one T1, not one for every message.
+   * What was asked for came, so it was lost: what was announced in the same tree before it and is still missing, too, and where nothing has come by
+   * itself for a T1, all that was announced before the GRAFT. A torn tree costs one T1, not one for every message. What only comparisons told of is
+   * fetched in portions as ever.
    */
-  #fetchLost(before: number, now: number): void {
+  #fetchLost(tree: number, before: number): void {
     const { missing } = this;
     let lost = 0;
     for (let handle = 0; handle < missing.high; handle++) {
       if (missing.state(handle) !== Chase.WAITING || missing.firstAt(handle) > before) continue;
-      missing.setDeadline(handle, now);
+      if (missing.tree(handle) !== tree || missing.bornAt(handle) !== Infinity) continue;
+      missing.setDeadline(handle, LOST);
       lost++;
     }
     if (lost === 0) return;
-    this.#lostBefore = before;
     this.close();
     this.#fire();
-    this.#lostBefore = -Infinity;
   }
 
   get #firstWait(): FirstWait {
@@ -300,8 +302,7 @@ export class Fetcher {
     }
     const index = missing.next(handle);
     const link = links.at(missing.announcer(handle, index))!;
-    const lost = missing.firstAt(handle) <= this.#lostBefore;
-    if (missing.state(handle) === Chase.WAITING && !lost) {
+    if (missing.state(handle) === Chase.WAITING && missing.deadline(handle) !== LOST) {
       // What has come in the meantime may have shown that payloads take longer now.
       const due = this.#firstWait.due(missing.firstAt(handle), this.#wait(link), now);
       if (due > now + 1) {

@@ -29,14 +29,16 @@ export class FirstWait {
   #frontAt = -Infinity;
   #gap = 0;
   #newsAt = -Infinity;
+  #selfAt = -Infinity;
 
   /** Works on the log of a context. */
   constructor(context: TreeContext) {
     this.#context = context;
   }
 
-  /** A payload came that was new. */
-  news(now: number): void {
+  /** A payload came that was new; `asked` where it was asked for. */
+  news(asked: boolean, now: number): void {
+    if (!asked) this.#selfAt = now;
     const gap = Math.min(now - this.#newsAt, this.#context.options.graftMinMs / 4);
     this.#newsAt = now;
     this.#gap += (gap - this.#gap) / GAPS;
@@ -54,9 +56,9 @@ export class FirstWait {
     this.#estimate.calm();
   }
 
-  /** True where for a T1 nothing that was announced has come by itself. */
+  /** True where for a T1 nothing has come by itself. */
   silent(wait: number, now: number): boolean {
-    return now - this.#frontAt >= wait;
+    return now - this.#selfAt >= wait;
   }
 
   /** T1 for an id that `link` announced, while so many are missing. */
@@ -77,7 +79,7 @@ export class FirstWait {
    */
   due(announcedAt: number, wait: number, now: number): number {
     const due = announcedAt + wait;
-    if (due > now + 1 || due < this.#front || this.silent(wait, now)) return due;
+    if (due > now + 1 || due < this.#front || now - this.#frontAt >= wait) return due;
     return Math.min(announcedAt + this.#most(now), this.#frontAt + wait);
   }
 

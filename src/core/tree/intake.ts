@@ -127,7 +127,7 @@ export class Intake {
       receivedAt,
     );
     if (link !== undefined) log.setHas(entry, link.bit);
-    fetcher.news(now);
+    fetcher.news(asked, now);
     treeLinks.rule(tree).news(originMark(bytes, originAt), link?.branch(tree), now);
     const rtt = link === undefined ? undefined : port.rtt(link.peer);
     const path = Math.min(255, bytes[at + 1]! + wayCost(rtt ?? 0));

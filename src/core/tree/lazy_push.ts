@@ -24,9 +24,17 @@ const FAST_IDS = 8;
 /** Ids are gathered for `ihaveMs`, and for so many times that while messages come fast. */
 const GATHERS = 5;
 
-/** The longest honest time, in ms, from a message's arrival to its announcement by the end of the link that waits for the other. */
-export function longestAge(ihaveMs: number, rttMs: number): number {
-  return 2 * GATHERS * ihaveMs + Math.max(ihaveMs, rttMs);
+/** For so long after a long gathering announcements of others may be as old, in ms. */
+const FAST_MS = 1_000;
+/** Ids are gathered for at most this part of the time for which payloads are retained at the present rate. */
+const TURNOVERS = 16;
+
+/**
+ * The longest honest time, in ms, from a message's arrival to its announcement by the end of the link that waits for the other; `fast` where messages
+ * come fast.
+ */
+export function longestAge(ihaveMs: number, rttMs: number, fast: boolean): number {
+  return 2 * (fast ? GATHERS : 1) * ihaveMs + Math.max(ihaveMs, rttMs);
 }
 
 /** The lazy queues of all links and the one timer that empties them. */
@@ -37,7 +45,7 @@ export class LazyPush {
   /** How long the ids that wait now are gathered, in times of `ihaveMs`. */
   #gathers = 1;
 
-  /** `announced` hears of every id that goes out and that the other end would have announced had it had it early. */
+  /** `announced` hears of the ids that go out and that the other end would have announced had it had them early. */
   constructor(context: TreeContext, announced: (link: Link, entry: number) => void) {
     this.#context = context;
     this.#announced = announced;
@@ -48,6 +56,7 @@ export class LazyPush {
     const { limits } = this.#context;
     if (link.announcements.length >= limits.idsPerFrame * QUEUE_FRAMES) return;
     link.announcements.push(entry);
+    link.announced++;
     if (this.#timer === undefined) this.#arm(1);
   }
 
@@ -65,11 +74,12 @@ export class LazyPush {
   #fire(): void {
     this.#timer = undefined;
     const { port, links } = this.#context;
-    if (this.#gathers === 1 && links.list.some((link) => link.announcements.length >= FAST_IDS)) {
+    const now = port.now();
+    if (this.#gathers === 1 && this.#comeFast(now)) {
       this.#gathers = GATHERS;
+      this.#context.fastUntil = now + FAST_MS;
       return this.#arm(GATHERS - 1);
     }
-    const now = port.now();
     let waiting = false;
     for (const link of links.list) {
       if (link.announcements.length > 0) waiting = !this.#flush(link, now) || waiting;
@@ -78,10 +88,17 @@ export class LazyPush {
     if (waiting && !this.#context.closed && this.#timer === undefined) this.#arm(1);
   }
 
+  #comeFast(now: number): boolean {
+    const { links, log, options } = this.#context;
+    if (!links.list.some((link) => link.announced >= FAST_IDS)) return false;
+    return log.turnover(now) > TURNOVERS * GATHERS * options.ihaveMs;
+  }
+
   /** Sends what waits for a link; false where its lane was full and something still waits. */
   #flush(link: Link, now: number): boolean {
     const { log, limits, port, counters } = this.#context;
     const { announcements } = link;
+    link.announced = 0;
     const { ihaveMs } = this.#context.options;
     const patience = this.#gathers * ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
     const side = port.self < link.peer ? 0 : 1, later: number[] = [];
@@ -108,8 +125,8 @@ export class LazyPush {
       if (!port.send(link.peer, Lane.NORMAL, frame)) break;
       for (let i = done; i < done + count; i++) {
         const entry = announcements[i]!;
-        // What is this end's turn goes out whether or not the other end had it before.
-        if ((log.idHead(entry) & 1) !== side) this.#announced(link, entry);
+        // Gathered for long, what is this end's turn goes out whether or not the other end had it long before.
+        if (this.#gathers === 1 || (log.idHead(entry) & 1) !== side) this.#announced(link, entry);
       }
       counters.ihaveSent += count;
       counters.ihaveFramesSent++;

@@ -61,6 +61,8 @@ export class Link {
   up = true;
   /** Log entries to announce. */
   announcements: number[] = [];
+  /** How many were added to them since the last were sent. */
+  announced = 0;
   /** Own messages that this link was the first to carry. */
   firstPush: number[] | undefined;
   /** Log entries whose payload was sent more than once, and how often. */

@@ -73,6 +73,7 @@ export class Plumtree {
       counters: new TreeCounters(),
       startedAt: port.now(),
       closed: false,
+      fastUntil: -Infinity,
     };
     const treeLinks = this.#treeLinks = new TreeLinks(context);
     const optimizer = new Optimizer(context, treeLinks);

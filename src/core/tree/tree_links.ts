@@ -17,7 +17,7 @@ const GRACE_ROUND_TRIPS = 4;
 const LEAST_GRACE_MS = 20;
 
 /**
- * A link that was made eager is not pruned for the copy of a message that came first, after that, in less than so many times what its copy
+ * In a stream, a link that was made eager is not pruned for the copy of a message that came first, after that, in less than so many times what its copy
  * took longer: until then the way that the link replaces drains, and copies say nothing about rings. Where queues are long, the end that was
  * grafted cut the new link and the other had cut the old one already.
  */
@@ -87,8 +87,9 @@ export class TreeLinks {
       return;
     }
     if (now < branch.graceUntil || links.eager(tree) < 2) return;
-    if (firstAt - branch.graftedAt < DRAINS * (now - firstAt)) return;
     const rule = this.rule(tree);
+    const drains = firstAt - branch.graftedAt < DRAINS * (now - firstAt);
+    if (drains && !rule.sparse(branch, now)) return;
     if (rule.holds(origin, branch, first?.branch(tree), firstAt, marked, now)) {
       this.prune(branch, now);
     }
