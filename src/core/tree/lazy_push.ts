@@ -27,7 +27,7 @@ const GATHERS = 5;
 /** For so long after a long gathering announcements of others may be as old, in ms. */
 const FAST_MS = 1_000;
 /** Ids are gathered for at most this part of the time for which payloads are retained at the present rate. */
-const TURNOVERS = 16;
+const TURNOVERS = 8;
 
 /**
  * The longest honest time, in ms, from a message's arrival to its announcement by the end of the link that waits for the other; `fast` where messages
