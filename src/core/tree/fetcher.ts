@@ -255,6 +255,7 @@ export class Fetcher {
     return this.#waits ??= new FirstWait(this.#context);
   }
 
+  /** T1 for an id that `link` announced. */
   #wait(link: Link): number {
     return this.#firstWait.wait(link, this.missing.size);
   }
