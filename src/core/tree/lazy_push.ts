@@ -18,7 +18,7 @@ import type { TimerId } from "../host.ts";
 const QUEUE_FRAMES = 8;
 /**
  * Where so many ids wait for one link when `ihaveMs` are over, messages come fast, and ids are gathered {@linkcode GATHERS} times as long: a record
- * costs as much as several announcements (1 KiB, one sender: a fifth of all CPU time went into records with a few ids in them).
+ * costs as much as many announcements (1 KiB, one sender, `bench:cluster`: a third of the frames, and a tenth more deliveries a second).
  */
 const FAST_IDS = 8;
 /** Ids are gathered for `ihaveMs`, and for so many times that while messages come fast. */
