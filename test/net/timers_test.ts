@@ -26,6 +26,23 @@ Deno.test("timers fire in order of time and number, never early", async () => {
   timers.close();
 });
 
+Deno.test("long timers of all nodes fire together on one grid, never early", async () => {
+  const nodes = [new Timers(), new Timers()], begin = performance.now();
+  const fired: { at: number; early: number }[] = [];
+  for (let ms = 2_100; ms < 2_200; ms += 10) {
+    for (const timers of nodes) {
+      const due = timers.now() + ms;
+      timers.after(ms, () => fired.push({ at: timers.now(), early: due - timers.now() }));
+    }
+  }
+  await until(() => fired.length === 20);
+  assert(fired.every(({ early }) => early <= 0));
+  // The dues are spread over 100 ms, which is at most two steps of the grid.
+  const wakeUps = new Set(fired.map(({ at }) => Math.round(at / 64)));
+  assert(wakeUps.size <= 4, `${fired.map(({ at }) => Math.round(at - begin))}`);
+  for (const timers of nodes) timers.close();
+});
+
 Deno.test("cancelled timers do not fire and take no memory", async () => {
   const timers = new Timers();
   let fired = 0;
