@@ -85,7 +85,11 @@ Deno.bench("100 x its CBOR alone", { group: "records" }, () => {
   for (let i = 0; i < 100; i++) encodeCbor([1, KEY, 1, 300, ["10.0.0.1:7946"], ["news"], []]);
 });
 
-const shuffled = { type: "shuffle-reply", entries: Array<SignedRecord>(8).fill(record) } as const;
+const shuffled = {
+  type: "shuffle-reply",
+  walk: 7,
+  entries: Array<SignedRecord>(8).fill(record),
+} as const;
 const encoded = encodeOverlay(shuffled);
 Deno.bench(
   "100 x encode an answer to a shuffle",

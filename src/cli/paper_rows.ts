@@ -226,8 +226,6 @@ const MASSIVE: Readonly<Record<number, { rmr: readonly number[]; ldh: number }>>
   60: { rmr: [0, 2.3, 0.12, 0.02], ldh: 24.7 },
   80: { rmr: [0, 2, 0.37, 0.04], ldh: 35.8 },
 };
-/** Addresses that a node knows, and of these the ones whose owners need not know it. */
-const KNOWN = 35, PASSIVE = 30;
 /** Share of the nodes that a comparison with the theory of infinite graphs may be off. */
 const POINTS = 0.015;
 
@@ -264,14 +262,7 @@ function failureRows(rows: Rows, failed: readonly FailureFigures[], ideal: Ideal
   failed.forEach((found, i) => {
     const paper = HEALING[percents[i]!];
     if (paper === undefined) return;
-    rows.within(`${percents[i]} % crash, survivors within reach`, paper, found.healing, 0, paper);
-  });
-  rows.figure("Survivors beyond reach: they know no survivor and no survivor knows them");
-  failed.forEach((found, i) => {
-    // All that they know are of the crashed, and so are all that know them, whose number is about Poisson's.
-    const { nodes, failed, beyondReach } = found;
-    const mean = nodes * (1 - failed) * failed ** KNOWN * Math.exp((failed - 1) * PASSIVE);
-    rows.atMost(`${percents[i]} % crash`, mean, beyondReach, mean + 4 * Math.sqrt(mean));
+    rows.within(`${percents[i]} % crash`, paper, found.healing, 0, paper);
   });
   failed.forEach((found, i) => {
     const paper = MASSIVE[percents[i]!];

@@ -32,15 +32,20 @@ export type OverlayMessage =
     readonly alive: boolean;
     readonly candidates: readonly SignedRecord[];
   }
-  /** A walk with a sample of its origin's views. */
+  /** A walk with a sample of its origin's views. `walk` is drawn by the origin, for the way back. */
   | {
     readonly type: "shuffle";
+    readonly walk: number;
     readonly origin: SignedRecord;
     readonly ttl: number;
     readonly entries: readonly SignedRecord[];
   }
-  /** The sample that comes back. */
-  | { readonly type: "shuffle-reply"; readonly entries: readonly SignedRecord[] }
+  /** The sample that comes back, along the walk. */
+  | {
+    readonly type: "shuffle-reply";
+    readonly walk: number;
+    readonly entries: readonly SignedRecord[];
+  }
   /** The periodic symmetry check: "you are in my active view". */
   | { readonly type: "check" }
   /** X-BOT, i to c: "be my neighbour instead of `old`". Costs are round trips in µs, old link's and new link's. */
@@ -116,9 +121,9 @@ function fieldsOf(message: OverlayMessage): unknown[] {
     case "disconnect":
       return [message.alive, encodeRecords(message.candidates)];
     case "shuffle":
-      return [message.origin.encoded, message.ttl, encodeRecords(message.entries)];
+      return [message.walk, message.origin.encoded, message.ttl, encodeRecords(message.entries)];
     case "shuffle-reply":
-      return [encodeRecords(message.entries)];
+      return [message.walk, encodeRecords(message.entries)];
     case "check":
       return [];
     case "optimization": {
@@ -198,7 +203,7 @@ function expectFields(fields: readonly unknown[], count: number): void {
 export function decodeOverlay(bytes: Uint8Array, shuffleEntries: number): OverlayMessage {
   const fields = decodeCbor(bytes);
   if (!Array.isArray(fields)) throw new WireError("not an overlay message");
-  const [code, first, second, third] = fields;
+  const [code, first, second, third, fourth] = fields;
   const type = typeof code === "number" ? OVERLAY_TYPES[code] : undefined;
   switch (type) {
     case "join":
@@ -221,16 +226,17 @@ export function decodeOverlay(bytes: Uint8Array, shuffleEntries: number): Overla
       expectFields(fields, 2);
       return { type, alive: toBoolean(first), candidates: toRecords(second, shuffleEntries) };
     case "shuffle":
-      expectFields(fields, 3);
+      expectFields(fields, 4);
       return {
         type,
-        origin: toRecord(first),
-        ttl: toTtl(second),
-        entries: toRecords(third, shuffleEntries),
+        walk: toU32(first),
+        origin: toRecord(second),
+        ttl: toTtl(third),
+        entries: toRecords(fourth, shuffleEntries),
       };
     case "shuffle-reply":
-      expectFields(fields, 1);
-      return { type, entries: toRecords(first, shuffleEntries) };
+      expectFields(fields, 2);
+      return { type, walk: toU32(first), entries: toRecords(second, shuffleEntries) };
     case "check":
       expectFields(fields, 0);
       return { type };

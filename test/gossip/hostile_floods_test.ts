@@ -70,7 +70,7 @@ Deno.test("floods of JOINs and SHUFFLEs are bounded in rate, and the views keep 
   for (let i = 0; i < 600 && !stranger.over; i++) {
     await stranger.send(
       overlay({ type: "join", record }),
-      overlay({ type: "shuffle", origin: record, ttl: 6, entries: fakes }),
+      overlay({ type: "shuffle", walk: i, origin: record, ttl: 6, entries: fakes }),
       overlay({ type: "forward-join", record: fakes[i % 16]!, ttl: 255 }),
     );
   }

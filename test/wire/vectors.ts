@@ -202,8 +202,8 @@ function overlay(): Vector[] {
     { type: "neighbor", record: alice, high: true },
     { type: "neighbor-reply", accepted: false, candidates: [alice, bob] },
     { type: "disconnect", alive: true, candidates: [] },
-    { type: "shuffle", origin: alice, ttl: 5, entries: [bob] },
-    { type: "shuffle-reply", entries: [alice] },
+    { type: "shuffle", walk: 0xc0ffee, origin: alice, ttl: 5, entries: [bob] },
+    { type: "shuffle-reply", walk: 0xc0ffee, entries: [alice] },
     { type: "check" },
     { type: "optimization", swap: 0xdecade, old: bob, oldUs: 150_000, newUs: 4_250 },
     {

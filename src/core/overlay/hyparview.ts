@@ -124,7 +124,7 @@ export class HyParView {
 
   /** The record of a peer that may be dialled, also where the address book has dropped it for newer ones. */
   recordOf(peer: PeerId): SignedRecord | undefined {
-    return this.#port.recordOf(peer) ?? this.#passive.get(peer);
+    return this.#port.recordOf(peer) ?? this.#passive.recall(peer);
   }
 
   /** True for a member of the active view. */
@@ -139,6 +139,7 @@ export class HyParView {
       isolations: this.#active.isolations,
       active: this.#active.size,
       passive: this.#passive.records.length,
+      former: this.#passive.former.length,
       openRequests: this.#requests.size,
       cooling: this.#cooldown.size + this.#eviction.size,
       costs: this.#xbot.size,
@@ -371,8 +372,7 @@ export class HyParView {
     if (!active && request.state !== "void") {
       const record = this.recordOf(from);
       const room = request.force ? this.#eviction.makeRoom(from, record) : this.#free() > 0;
-      if (room) this.#link(from, record);
-      else this.#refuse(from);
+      room ? this.#link(from, record) : this.#refuse(from);
       // The walks of a JOIN bring more links in a moment; asking around now would be one too many.
       if (request.type === "join" && room) return;
     }

@@ -78,6 +78,8 @@ export interface OverlayMetrics extends Readonly<OverlayCounters> {
   readonly active: number;
   /** Size of the passive view. */
   readonly passive: number;
+  /** Peers that were in the passive view and are asked where too many others are gone. */
+  readonly former: number;
   /** Requests without an answer. */
   readonly openRequests: number;
   /** Peers that are left alone for a while. */

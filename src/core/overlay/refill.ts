@@ -102,7 +102,7 @@ export class Refill {
   }
 
   #begin(): void {
-    const { port, options, active, cooldown } = this.#parts;
+    const { port, options, active, passive, cooldown } = this.#parts;
     this.#startedAt = port.now();
     this.#insisted = false;
     const few = 2 * options.activeSize;
@@ -110,8 +110,10 @@ export class Refill {
     const calm = 2 * active.size > options.activeSize;
     this.#left = calm ? few : Math.max(options.passiveSize, few);
     this.#members = undefined;
-    // With nobody left there is no reason to leave anybody alone.
-    if (active.size === 0) cooldown.clear();
+    if (active.size > 0) return;
+    // With nobody left there is no reason to leave anybody alone, and whoever is asked now is dead or says yes.
+    this.#left += passive.former.length;
+    cooldown.clear();
   }
 
   #goesOn(): boolean {
@@ -157,8 +159,14 @@ export class Refill {
       if (this.#mayAsk(peer)) return peer;
     }
     // One JOIN at a time: each one spreads this node over the overlay.
-    if (active.size === 0 && requests.joining) return undefined;
-    return this.#pick(contacts.all());
+    const contact = active.size === 0 && requests.joining ? undefined : this.#pick(contacts.all());
+    return contact ?? (this.#short() ? this.#pick(passive.former) : undefined);
+  }
+
+  /** Many that this node knew are gone: what it has left may be a small part of those who are still there. */
+  #short(): boolean {
+    const { options, active, passive } = this.#parts;
+    return 2 * active.size <= options.activeSize || passive.records.length < options.activeSize;
   }
 
   /** Neighbours on other topics, as far as the view may be filled with them: they cost no new connection. */

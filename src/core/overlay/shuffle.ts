@@ -25,12 +25,24 @@ export interface ShuffleParts {
   readonly census: Census;
 }
 
+/** A walk that passed through: its reply comes from `to` and goes to `from`. */
+interface Passage {
+  readonly walk: number;
+  readonly from: PeerId;
+  readonly to: PeerId;
+}
+
+/** Walks whose way is remembered. In its time a node forwards about `shuffleTtl` of them per `shuffleMs`; replies are there within seconds. */
+const MOST_PASSAGES = 64;
+
 /** Sends, forwards and answers shuffles, and takes records of others into the passive view. */
 export class Shuffle {
   readonly #parts: ShuffleParts;
   readonly #random: () => number;
-  /** What the last shuffle told, until its reply comes. */
-  #sent: PeerId[] | undefined;
+  /** The last walk and what it told, until its reply comes. */
+  #sent: { readonly walk: number; readonly to: PeerId; readonly told: PeerId[] } | undefined;
+  /** Oldest first. */
+  readonly #passages: Passage[] = [];
 
   constructor(parts: ShuffleParts) {
     this.#parts = parts;
@@ -45,10 +57,12 @@ export class Shuffle {
     const known = active.dialable().filter((record) => record.id !== target);
     const entries = sample(known, options.shuffleActive, this.#random);
     const reserve = sample(passive.dialable(), options.shufflePassive, this.#random);
-    this.#sent = reserve.map((record) => record.id);
+    const walk = Math.floor(this.#random() * 2 ** 32);
+    this.#sent = { walk, to: target, told: reserve.map((record) => record.id) };
     entries.push(...reserve);
     port.send(target, {
       type: "shuffle",
+      walk,
       origin: port.record(),
       ttl: options.shuffleTtl,
       entries,
@@ -56,30 +70,46 @@ export class Shuffle {
     return true;
   }
 
-  /** A neighbour sent or forwarded a shuffle: passes it on or, at the end of the walk, answers its origin. */
+  /** A neighbour sent or forwarded a shuffle: passes it on or, at the end of the walk, answers. */
   receive(from: PeerId, message: OverlayMessage & { type: "shuffle" }): void {
     const { port, options, active } = this.#parts;
-    const { origin, entries } = message;
+    const { walk, origin, entries } = message;
     if (origin.id === port.self) return;
     const ttl = Math.min(message.ttl, options.shuffleTtl) - 1;
     const next = ttl > 0 ? active.random(from, origin.id) : undefined;
     if (next !== undefined) {
-      port.send(next, { type: "shuffle", origin, ttl, entries });
+      if (this.#passages.length >= MOST_PASSAGES) this.#passages.shift();
+      this.#passages.push({ walk, from, to: next });
+      port.send(next, { type: "shuffle", walk, origin, ttl, entries });
       return;
     }
     // Who only forwards a walk does not check its records, so only the origin itself is blamed.
     const blamed = from === origin.id ? from : undefined;
-    const sent = this.#answer(origin);
-    this.integrate([origin, ...entries], blamed, sent);
+    const told = this.#answer(from, walk, origin);
+    this.integrate([origin, ...entries], blamed, told);
   }
 
-  /** The answer to the last shuffle; false where none is open. */
+  /** A reply on its way back: taken where it answers the last shuffle (true), else passed on along the walk that it answers. */
   receiveReply(from: PeerId, message: OverlayMessage & { type: "shuffle-reply" }): boolean {
-    if (this.#sent === undefined) return false;
+    const { walk, entries } = message;
     const sent = this.#sent;
+    if (sent === undefined || sent.walk !== walk || sent.to !== from) {
+      this.#passBack(from, message);
+      return false;
+    }
     this.#sent = undefined;
-    this.integrate(message.entries, from, sent);
+    // Whoever passed it on has not checked its records either.
+    this.integrate(entries, undefined, sent.told);
     return true;
+  }
+
+  #passBack(from: PeerId, message: OverlayMessage & { type: "shuffle-reply" }): void {
+    const { port } = this.#parts;
+    // A walk may have come by twice: the last passage is the first that it takes back.
+    const at = this.#passages.findLastIndex(({ walk, to }) => walk === message.walk && to === from);
+    if (at < 0) return;
+    const [passage] = this.#passages.splice(at, 1);
+    if (port.connected(passage!.from)) port.send(passage!.from, message);
   }
 
   /**
@@ -125,10 +155,9 @@ export class Shuffle {
     return [...head, ...sample(others, most - head.length, this.#random)];
   }
 
-  /** Answers the origin of a walk straight; gives the peers that it was told. */
-  #answer(origin: SignedRecord): PeerId[] {
+  /** Answers the origin of a walk, by whom it came last; gives the peers that are told. */
+  #answer(from: PeerId, walk: number, origin: SignedRecord): PeerId[] {
     const { port, options, active, passive } = this.#parts;
-    if (origin.addresses.length === 0 && !port.connected(origin.id)) return [];
     if (!port.accept(origin)) return [];
     const most = 1 + options.shuffleActive + options.shufflePassive;
     const others = passive.dialable().filter((record) => record.id !== origin.id);
@@ -137,7 +166,7 @@ export class Shuffle {
       const neighbors = active.dialable().filter((record) => record.id !== origin.id);
       entries.push(...sample(neighbors, most - entries.length, this.#random));
     }
-    port.send(origin.id, { type: "shuffle-reply", entries });
+    port.send(from, { type: "shuffle-reply", walk, entries });
     return entries.map((record) => record.id);
   }
 }

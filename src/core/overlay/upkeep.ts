@@ -30,8 +30,8 @@ const COUNTED_MEMBERS = 4_096;
 const PROBED_MEMBERS = 4;
 /** While nothing changes, shuffles come up to 2^4 times further apart. */
 const SHUFFLE_BACKOFF = 4;
-/** The part of a passive view that is reserve enough, whether or not it changes. */
-const STOCKED = 0.75;
+/** The part of a passive view, and the multiple of it in former members, that are reserve enough, whether or not they change. */
+const STOCKED = 0.75, STOCKED_FORMER = 2;
 /** How much less often a peer is probed that stands in the passive view: most likely it is on the same island. */
 const KNOWN_PROBE = 1 / 4;
 
@@ -89,8 +89,8 @@ export class Upkeep {
 
   /** A neighbour's CHECK came. One that checks more often, and expects as much, is answered every other time. */
   checked(peer: PeerId): void {
-    const { port, active } = this.#parts;
-    if (active.checked(peer)) port.send(peer, { type: "check" });
+    const { port, options, active } = this.#parts;
+    if (active.checked(peer, options.answerMs / 2)) port.send(peer, { type: "check" });
   }
 
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
@@ -116,17 +116,20 @@ export class Upkeep {
   }
 
   /**
-   * Shuffles, at half the pace after each time that nothing had changed, down to a sixteenth: a reply mostly costs a connection of its own.
+   * Shuffles, at half the pace after each time that nothing had changed, down to a sixteenth: a walk and its way back are a dozen records.
    * New links, evictions, peers found unreachable and a passive view that is being used up bring the full pace back within one period.
    */
   #mix(): void {
     const { options, passive, counters, shuffle } = this.#parts;
-    const { length } = passive.records;
-    const stocked = length >= STOCKED * options.passiveSize || length === this.#stock;
+    const { passiveSize } = options;
+    const members = passive.records.length, former = passive.former.length;
+    const stock = members + former;
+    const enough = members >= STOCKED * passiveSize && former >= STOCKED_FORMER * passiveSize;
+    const stocked = enough || stock === this.#stock;
     const { unreachable, evictions, evicted, requestsAccepted } = counters;
     const changes = unreachable + evictions + evicted + requestsAccepted;
     if (!stocked || changes !== this.#changes) this.#calm = this.#skip = 0;
-    this.#stock = length;
+    this.#stock = stock;
     this.#changes = changes;
     if (this.#skip > 0) return void this.#skip--;
     if (!shuffle.send()) return;

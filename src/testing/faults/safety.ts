@@ -89,6 +89,7 @@ export class Safety {
       ["messages awaiting a verdict", tree.validating, limits.validating],
       ["retained messages", tree.retainedMessages, retain?.messages ?? options.retainMessages],
       ["retained bytes", tree.retainedBytes, retain?.bytes ?? options.retainBytes],
+      ["former members", members.former, 4 * overlay.passiveSize],
       ["open requests", members.openRequests, 4 * overlay.activeSize],
     ];
     for (const [what, count, most] of bounds) {

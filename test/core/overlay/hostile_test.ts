@@ -23,8 +23,8 @@ Deno.test("messages of a stranger change nothing", () => {
     { type: "forward-join", record, ttl: 0 },
     { type: "disconnect", alive: true, candidates: [record] },
     { type: "disconnect", alive: false, candidates: [record] },
-    { type: "shuffle", origin: recordFor(stranger), ttl: 255, entries: [record] },
-    { type: "shuffle-reply", entries: [record] },
+    { type: "shuffle", walk: 7, origin: recordFor(stranger), ttl: 255, entries: [record] },
+    { type: "shuffle-reply", walk: 7, entries: [record] },
     { type: "neighbor-reply", accepted: true, candidates: [record] },
     { type: "neighbor-reply", accepted: false, candidates: [record] },
     { type: "replace", swap: 7, initiator: peerId(9), old: record, oldUs: 2 ** 32 - 1, newUs: 0 },
@@ -78,7 +78,10 @@ Deno.test("a flood of joins evicts at a bounded rate and fills no memory", () =>
   const metrics = port.overlay.metrics();
   assertEquals(metrics.active, 5);
   assert(metrics.evictions <= 10 + 10 * 1 + 1, `${metrics.evictions} in a second`);
-  assert(metrics.passive <= 30 && metrics.openRequests <= 20 && metrics.cooling <= 40);
+  assert(
+    metrics.passive <= 30 && metrics.former <= 120 && metrics.openRequests <= 20 &&
+      metrics.cooling <= 40,
+  );
 });
 
 Deno.test("any sequence of messages from anybody keeps every bound", () => {
@@ -99,8 +102,14 @@ Deno.test("any sequence of messages from anybody keeps every bound", () => {
       candidates: list,
     }),
     fc.record({ type: fc.constant("disconnect" as const), alive: fc.boolean(), candidates: list }),
-    fc.record({ type: fc.constant("shuffle" as const), origin: record, ttl, entries: list }),
-    fc.record({ type: fc.constant("shuffle-reply" as const), entries: list }),
+    fc.record({
+      type: fc.constant("shuffle" as const),
+      walk: swap,
+      origin: record,
+      ttl,
+      entries: list,
+    }),
+    fc.record({ type: fc.constant("shuffle-reply" as const), walk: swap, entries: list }),
     fc.constant({ type: "check" as const }),
     fc.record({ type: fc.constant("optimization" as const), swap, old: record, oldUs, newUs }),
     fc.record({
@@ -134,8 +143,10 @@ Deno.test("any sequence of messages from anybody keeps every bound", () => {
         if (ms % 7 === 0) port.overlay.unreachable(from);
         if (ms % 11 === 0) port.overlay.peerDown(from, "lost");
         world.queue.run(ms);
-        const { active, passive, openRequests, cooling } = port.overlay.metrics();
-        assert(active <= 5 && passive <= 30 && openRequests <= 20 && cooling <= 40);
+        const { active, passive, former, openRequests, cooling } = port.overlay.metrics();
+        assert(
+          active <= 5 && passive <= 30 && former <= 120 && openRequests <= 20 && cooling <= 40,
+        );
         const known = [...port.overlay.active, ...port.overlay.passive, port.self];
         assertEquals(new Set(known).size, known.length);
         assert(port.timers.size <= 8, `${port.timers.size} timers`);

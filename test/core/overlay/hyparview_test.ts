@@ -127,6 +127,44 @@ Deno.test("a refused, silent or unreachable candidate leads to the next one at o
   assertEquals(lone.passive(), [refusing], "a refused candidate stays in reserve");
 });
 
+Deno.test("whose whole reserve is gone asks its former members, each once", () => {
+  const lone = full({ passiveSize: 3 });
+  const known = [11, 12, 13, 14, 15, 16, 17, 18, 19];
+  lone.reserve(1, ...known);
+  const reserve = lone.passive();
+  lone.port.sentTo.length = 0;
+  lone.port.fakeConnected.clear();
+  for (const n of [1, 2, 3, 4, 5]) lone.view.peerDown(peerId(n), "lost");
+  const asked: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const dead = lone.take("neighbor").map(([to]) => to);
+    if (dead.length === 0) lone.world.queue.run(2_000);
+    asked.push(...dead.filter((to) => to > 5));
+    for (const n of dead) lone.view.unreachable(peerId(n));
+  }
+  assertEquals(asked.slice(0, 3).sort((a, b) => a - b), reserve, "the reserve first");
+  assertEquals(asked.toSorted((a, b) => a - b), known);
+  assertEquals(lone.view.metrics().former, 0);
+});
+
+Deno.test("who still has most of its neighbours leaves former members alone", () => {
+  const lone = full({ passiveSize: 6 });
+  lone.reserve(1, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  const reserve = lone.passive();
+  lone.port.sentTo.length = 0;
+  lone.view.peerDown(peerId(5), "left");
+  for (let i = 0; i < 600; i++) {
+    for (let asked = lone.take("neighbor"); asked.length > 0; asked = lone.take("neighbor")) {
+      for (const [to] of asked) {
+        assert(reserve.includes(to), `asked ${to}`);
+        lone.reply(to, false);
+      }
+    }
+    lone.world.queue.run(100);
+  }
+  assertEquals(lone.view.metrics().former, 3);
+});
+
 Deno.test("requests that others made do not stop the refill", () => {
   const lone = full();
   lone.reserve(1, 11, 12);

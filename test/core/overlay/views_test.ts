@@ -46,10 +46,26 @@ Deno.test("a newer record takes the place of an older one, and not the other way
   assertEquals(view.ids.sort(), [peerId(0), peerId(2)]);
 });
 
+Deno.test("a passive view remembers four times as many former members, none of them twice or a member", () => {
+  const view = filled(2);
+  for (let n = 2; n < 20; n++) view.put(recordFor(peerId(n)));
+  assertEquals(view.former.length, 8);
+  assertEquals(new Set([...view.former, ...view.ids]).size, 10);
+  const [oldest, second] = view.former;
+  assertEquals(view.recall(oldest!)!.id, oldest);
+  assertEquals(view.get(oldest!), undefined);
+  view.put(recordFor(peerId(20)));
+  assertEquals(view.former[0], second);
+  view.put(recordFor(second!));
+  assert(!view.former.includes(second!));
+  view.delete(view.former[0]!);
+  assertEquals(view.former.length, 7);
+});
+
 Deno.test("a passive view of size nothing stays empty", () => {
   const view = new PassiveView(0, seeded(1));
   view.put(recordFor(peerId(1)));
-  assertEquals(view.ids, []);
+  assertEquals([view.ids, view.former], [[], []]);
 });
 
 Deno.test("a cool-down ends, and the oldest entry goes when there are too many", () => {

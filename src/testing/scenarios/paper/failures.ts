@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { PeerId } from "../../../core/host.ts";
-import { Graph } from "../graph.ts";
 import type { Broadcast, Lab } from "../lab.ts";
 import { survivors } from "./oracle.ts";
 import {
@@ -40,9 +38,7 @@ export interface FailureFigures {
   readonly reliability: readonly number[];
   readonly rmr: readonly number[];
   readonly ldh: readonly number[];
-  /** Survivors of whose addresses none was of a survivor, and whose own no survivor knew: nothing can bring them back. */
-  readonly beyondReach: number;
-  /** Cycles until ten messages reached everybody else; 0: no cycle was needed; -1: not within the bound. */
+  /** Cycles until ten messages reached every survivor; 0: no cycle was needed; -1: not within the bound. */
   readonly healing: number;
 }
 
@@ -89,7 +85,6 @@ async function fail(
   }));
   lab.kill(lab.pick(killed));
   const { sender, share: inGiant } = giant(lab);
-  const within = withinReach(lab);
   const first = await lab.broadcast(sender, { mostMs: DETECT_MS / 2 - 1, quietMs: 3_000 });
   show("repair");
   await lab.run(REACT_MS);
@@ -98,7 +93,7 @@ async function fail(
   const rmr = [first.rmr], ldh = [first.ldh];
   for (let i = 0; i < messages; i++) {
     const broadcast = await lab.broadcast(lab.someone());
-    reached.push(reachedAll(broadcast, within));
+    reached.push(reachedAll(broadcast));
     reliability.push(broadcast.delivered / broadcast.expected);
     rmr.push(broadcast.rmr);
     ldh.push(broadcast.ldh);
@@ -115,34 +110,17 @@ async function fail(
     reliability,
     rmr,
     ldh,
-    beyondReach: lab.living.length - within.size,
-    healing: await heal(lab, within, reached.slice(-PER_CYCLE), show),
+    healing: await heal(lab, reached.slice(-PER_CYCLE), show),
   };
 }
 
-/** The largest group of survivors that know each other, over any number of steps, in one of the two directions each. */
-function withinReach(lab: Lab): Set<PeerId> {
-  const living = lab.living, known = new Map(living.map(({ id }) => [id, new Set<PeerId>()]));
-  for (const { id, core: { overlay } } of living) {
-    for (const other of [...overlay.active, ...overlay.passive]) {
-      known.get(id)!.add(other);
-      known.get(other)?.add(id);
-    }
-  }
-  const graph = new Graph([...known].map(([id, others]) => ({ id, links: [...others] })));
-  return new Set(graph.components()[0]!.map((i) => living[i]!.id));
+function reachedAll({ delivered, expected }: Broadcast): boolean {
+  return delivered === expected;
 }
 
-function reachedAll({ from, receipts }: Broadcast, within: ReadonlySet<PeerId>): boolean {
-  if (!within.has(from)) return true;
-  const reached = new Set(receipts.map(({ node }) => node)).add(from);
-  return within.isSubsetOf(reached);
-}
-
-/** Cycles until ten messages of random senders reach everybody within reach. */
+/** Cycles until ten messages of random senders reach every survivor. */
 async function heal(
   lab: Lab,
-  within: ReadonlySet<PeerId>,
   last: readonly boolean[],
   show: Show,
 ): Promise<number> {
@@ -152,7 +130,7 @@ async function heal(
     show(`healing: cycle ${cycle}`);
     let all = true;
     for (let i = 0; i < PER_CYCLE && all; i++) {
-      all = reachedAll(await lab.broadcast(lab.someone()), within);
+      all = reachedAll(await lab.broadcast(lab.someone()));
     }
     if (all) return cycle;
   }
