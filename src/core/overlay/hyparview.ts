@@ -139,7 +139,7 @@ export class HyParView {
       isolations: this.#active.isolations,
       active: this.#active.size,
       passive: this.#passive.records.length,
-      former: this.#passive.former.length,
+      former: this.#passive.formerCount,
       openRequests: this.#requests.size,
       cooling: this.#cooldown.size + this.#eviction.size,
       costs: this.#xbot.size,

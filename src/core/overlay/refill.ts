@@ -112,7 +112,7 @@ export class Refill {
     this.#members = undefined;
     if (active.size > 0) return;
     // With nobody left there is no reason to leave anybody alone, and whoever is asked now is dead or says yes.
-    this.#left += passive.former.length;
+    this.#left += passive.formerCount;
     cooldown.clear();
   }
 

@@ -122,7 +122,7 @@ export class Upkeep {
   #mix(): void {
     const { options, passive, counters, shuffle } = this.#parts;
     const { passiveSize } = options;
-    const members = passive.records.length, former = passive.former.length;
+    const members = passive.records.length, former = passive.formerCount;
     const stock = members + former;
     const enough = members >= STOCKED * passiveSize && former >= STOCKED_FORMER * passiveSize;
     const stocked = enough || stock === this.#stock;

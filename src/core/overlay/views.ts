@@ -194,7 +194,7 @@ export class PassiveView {
   readonly #random: () => number;
   #records: SignedRecord[] = [];
   /** Oldest first. */
-  #former: SignedRecord[] = [];
+  readonly #former = new Map<PeerId, SignedRecord>();
 
   constructor(most: number, random: () => number) {
     this.#most = most;
@@ -211,9 +211,14 @@ export class PassiveView {
     return this.#records.map((record) => record.id);
   }
 
+  /** How many former members are remembered. */
+  get formerCount(): number {
+    return this.#former.size;
+  }
+
   /** Former members, not found dead since. */
   get former(): PeerId[] {
-    return this.#former.map((record) => record.id);
+    return [...this.#former.keys()];
   }
 
   /** The record of a member. */
@@ -223,7 +228,7 @@ export class PassiveView {
 
   /** The record of a member or former member. */
   recall(peer: PeerId): SignedRecord | undefined {
-    return this.get(peer) ?? this.#former.find((record) => record.id === peer);
+    return this.get(peer) ?? this.#former.get(peer);
   }
 
   /**
@@ -236,7 +241,7 @@ export class PassiveView {
     if (at >= 0) {
       if (record.seq > records[at]!.seq) records[at] = record;
     } else if (this.#most > 0) {
-      this.#forget(record.id);
+      this.#former.delete(record.id);
       if (records.length < this.#most) records.push(record);
       else {
         const victim = this.#victim(sacrifice);
@@ -248,7 +253,7 @@ export class PassiveView {
 
   /** Removes a peer, from the former members too. */
   delete(peer: PeerId): void {
-    this.#forget(peer);
+    this.#former.delete(peer);
     const at = this.#records.findIndex((record) => record.id === peer);
     if (at < 0) return;
     const last = this.#records.pop()!;
@@ -261,13 +266,12 @@ export class PassiveView {
   }
 
   #retire(record: SignedRecord): void {
-    if (this.#former.length >= FORMER_VIEWS * this.#most) this.#former.shift();
-    this.#former.push(record);
-  }
-
-  #forget(peer: PeerId): void {
-    const at = this.#former.findIndex((record) => record.id === peer);
-    if (at >= 0) this.#former.splice(at, 1);
+    this.#former.set(record.id, record);
+    if (this.#former.size <= FORMER_VIEWS * this.#most) return;
+    for (const oldest of this.#former.keys()) {
+      this.#former.delete(oldest);
+      return;
+    }
   }
 
   #victim(sacrifice: readonly PeerId[]): number {
