@@ -6,6 +6,7 @@
 
 import type { Identity } from "./secure/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { MAX_WALK_TTL } from "./wire/overlay_messages.ts";
 import { TREES } from "./core/tree/links.ts";
 import { parseAddress } from "./net/address.ts";
 import {
@@ -73,6 +74,8 @@ export interface FullOptions {
   readonly limits: Limits;
 }
 
+/** The largest passive view. */
+const MOST_MEMBERS = 4_096;
 const PRESETS: readonly string[] = ["local", "lan", "wan"];
 /** Knobs that may be 0. */
 const MAY_BE_ZERO: readonly string[] = [
@@ -106,6 +109,16 @@ export function fillOptions(options: GossipOptions): FullOptions {
   }
   const overlay = merge(overlayDefaults(preset), options.overlay, "overlay");
   if (overlay.activeSize > 30) throw new RangeError("overlay.activeSize must be at most 30");
+  for (const name of ["arwl", "prwl", "shuffleTtl"] as const) {
+    if (overlay[name] > MAX_WALK_TTL) {
+      throw new RangeError(`overlay.${name} must be at most ${MAX_WALK_TTL}`);
+    }
+  }
+  for (const name of ["passiveSize", "shuffleActive", "shufflePassive"] as const) {
+    if (overlay[name] > MOST_MEMBERS) {
+      throw new RangeError(`overlay.${name} must be at most ${MOST_MEMBERS}`);
+    }
+  }
   const tree = merge(treeDefaults(preset), options.tree, "tree");
   if (tree.trees >= TREES) throw new RangeError(`tree.trees must be below ${TREES}`);
   return { network, preset, bootstrap: [...bootstrap], overlay, tree, limits };

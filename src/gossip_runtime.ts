@@ -10,7 +10,7 @@ import type { TopicCore } from "./core/topic_core.ts";
 import type { GossipEvent } from "./events.ts";
 import type { PeerInfo } from "./gossip.ts";
 import type { FullOptions } from "./gossip_options.ts";
-import type { Metrics, TopicMetrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 import type { SignedRecord } from "./wire/record.ts";
 import { Authorship } from "./authorship.ts";
 import { Bootstrap } from "./bootstrap.ts";
@@ -104,7 +104,9 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       options,
       authorship: this.#authorship,
       topic: (name) => this.#topics.get(name)?.core,
-      members: (topic) => this.#directory.members(topic, FIRST_CONTACTS),
+      connected: (peer) => this.node.connected(peer),
+      closing: () => this.closing,
+      members: (topic) => this.#directory.members(topic),
     });
     this.#bootstrap = new Bootstrap(
       {
@@ -159,8 +161,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
 
   #alone(): boolean {
     if (this.#directory.enabled) return this.#directory.alone;
-    for (const { core } of this.#topics.values()) if (core.overlay.active.length === 0) return true;
-    return false;
+    return [...this.#topics.values()].some(({ core }) => core.overlay.active.length === 0);
   }
 
   topic<T>(name: string): Topic<T> | undefined {
@@ -189,10 +190,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       join: (topic, topicOptions, onLeave) => this.join(topic, topicOptions, onLeave),
       members: (topic) => this.#directory.members(topic),
       table: () => this.#directory.shardTable(name, options.count),
-      publishThrough: (topic, value, publishOptions) =>
-        this.#closing
-          ? Promise.reject(new GossipError("closed", "the node was closed"))
-          : this.#remote.publish(topic, value, publishOptions),
+      publishThrough: (topic, value, options) => this.#remote.publish(topic, value, options),
       changed: () => this.#directory.changed(),
     };
     const shards = new Shards<T>(name, options, owner);
@@ -358,10 +356,9 @@ export class GossipRuntime implements TransportSink, TopicOwner {
   }
 
   metrics(): Metrics {
-    const topics: Record<string, TopicMetrics> = {};
-    for (const [name, { handle }] of this.#topics) topics[name] = handle.metrics();
+    const topics = [...this.#topics].map(([name, { handle }]) => [name, handle.metrics()]);
     return Object.freeze({
-      topics: Object.freeze(topics),
+      topics: Object.freeze(Object.fromEntries(topics)),
       transport: this.transport.metrics(),
       core: Object.freeze({ ...this.node.counters }),
       requests: this.requests.metrics(),
@@ -372,6 +369,10 @@ export class GossipRuntime implements TransportSink, TopicOwner {
   /** Calls `hook` when the node closes. */
   onClose(hook: () => void): void {
     this.#closeHooks.push(hook);
+  }
+
+  get closing(): boolean {
+    return this.#closing !== undefined;
   }
 
   close(): Promise<void> {

@@ -163,6 +163,8 @@ export interface TopicOwner {
   readonly transport: Transport;
   /** Whether publishers wait for their turn; not under virtual time, which may stand still. */
   readonly paced: boolean;
+  /** The node is being closed, or is dead. */
+  readonly closing: boolean;
   /** The topic is being left. */
   left(topic: TopicCore): void;
   /** The topic lost its last neighbour. */
@@ -263,7 +265,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     if (payload.length > most) {
       throw new GossipError("too-large", `${payload.length} bytes are more than ${most}`);
     }
-    if (this.#left) throw this.#closedError();
+    if (this.#left || this.#owner.closing) throw this.#closedError();
     const message = this.#core.tree.publish(payload, priority);
     if (echo) this.deliver(message);
     if (this.#owner.paced) await this.#pacer.pace(payload.length, this.#core);

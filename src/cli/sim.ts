@@ -42,17 +42,21 @@ export async function sim(args: readonly string[]): Promise<boolean> {
   progress.clear();
   const secs = seconds();
   console.log(table(report.table));
-  const verdict = report.ok ? "ok" : "FAILED";
-  console.log(`${scenario.name}: ${nodes} nodes, seed ${seed}, ${secs} s: ${verdict}`);
+  for (const [claim, held] of Object.entries(report.claims)) {
+    console.log(`${held ? "ok    " : "FAILED"}  ${claim}`);
+  }
+  const ok = Object.values(report.claims).every(Boolean);
+  console.log(`${scenario.name}: ${nodes} nodes, seed ${seed}, ${secs} s: ${ok ? "ok" : "FAILED"}`);
   if (options.svg !== "") {
     const note = `deno task sim --scenario ${scenario.name} --nodes ${nodes} --seed ${seed}`;
     await Deno.writeTextFile(options.svg, drawChart({ ...report.chart, note }));
   }
   if (options.json) {
-    const { figures, ok } = report;
-    console.log(JSON.stringify({ scenario: scenario.name, nodes, seed, secs, ...figures, ok }));
+    const { figures, claims } = report;
+    const run = { scenario: scenario.name, nodes, seed, secs };
+    console.log(JSON.stringify({ ...run, ...figures, claims, ok }));
   }
-  return report.ok;
+  return ok;
 }
 
 if (import.meta.main) await runCommand(() => sim(Deno.args));

@@ -7,7 +7,14 @@
 import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions } from "../gossip_options.ts";
-import { milliseconds, type Sides, sidesOf, skewOf, type SpawnOptions } from "./network_options.ts";
+import {
+  milliseconds,
+  type Sides,
+  sidesOf,
+  type Simulated,
+  skewOf,
+  type SpawnOptions,
+} from "./network_options.ts";
 import type { Rng } from "./rng.ts";
 import { shareRecords } from "./shared_records.ts";
 import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
@@ -15,14 +22,6 @@ import { SimFabric, type SimFabricMetrics, type SimFabricOptions } from "./sim_f
 import type { SimNodeOptions } from "./sim_node.ts";
 import type { TraceEvent } from "./sim_trace.ts";
 import type { SimTransport } from "./sim_transport.ts";
-
-interface Simulated {
-  readonly gossip: Gossip;
-  readonly transport: SimTransport;
-  readonly options: SpawnOptions;
-  /** How its network was told to treat it. */
-  readonly manners: SimNodeOptions;
-}
 
 /** How many earlier nodes a spawned node has as contacts. */
 const CONTACTS = 2;
@@ -51,6 +50,7 @@ export class Network implements AsyncDisposable {
   readonly #fabric: SimFabric;
   readonly #seed: number | string;
   readonly #nodes = new Map<PeerId, Simulated>();
+  readonly #own = new WeakSet<Gossip>();
   readonly #chance: Rng;
   #spawned = 0;
 
@@ -144,7 +144,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Starts a node that was killed again, with its address and topics; the object is a new one. A running node is closed first.
+   * Starts a node that was killed again, with its address and the topics that {@linkcode SpawnOptions.join} named; what it joined or handled
+   * otherwise is its program's to repeat. The object is a new one. A running node is closed first.
    *
    * @param node The node.
    * @param options `identity`: "same" (default) keeps the id, "new" makes another one, as where a disk was lost.
@@ -297,7 +298,7 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** Delays everything that a node sends and receives by `ms` milliseconds; 0 ends it. */
+  /** Delays everything that a node sends and receives by `ms` milliseconds; 0 ends it. RangeError for a time that is none. */
   slow(node: Gossip, ms: number): void {
     this.#fabric.slow(this.#known(node).gossip.id, ms);
   }
@@ -355,8 +356,7 @@ export class Network implements AsyncDisposable {
     const nodes: Gossip[] = [];
     const addresses = this.nodes.map(({ address }) => address).filter((address) => address !== "");
     const skews = this.#fabric.rng(`skew ${this.#spawned}`);
-    const { limits } = fillOptions({ limits: options.limits });
-    const { listen, bandwidth } = options;
+    const { listen, bandwidth } = options, { limits } = fillOptions({ limits: options.limits });
     for (let i = 0; i < count; i++) {
       const id = simPeerId(this.#seed, this.#spawned++);
       const skewMs = skewOf(options.skewMs, skews);
@@ -385,13 +385,16 @@ export class Network implements AsyncDisposable {
     const crypto = { sha256: simSha256, verify: simVerify };
     const gossip = startOn({ transport, identity, crypto, directory, paced: false }, rest);
     this.#nodes.set(id, { gossip, transport, options, manners });
+    this.#own.add(gossip);
     for (const name of join) gossip.join(name, { ...topic });
     return gossip;
   }
 
   #known(node: Gossip): Simulated {
     const known = this.#nodes.get(node.id);
-    if (known === undefined) throw new RangeError("the node is not of this network");
+    if (known === undefined || !this.#own.has(node)) {
+      throw new RangeError("the node is not of this network");
+    }
     return known;
   }
 }

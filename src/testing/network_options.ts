@@ -9,6 +9,17 @@ import type { GossipOptions } from "../gossip_options.ts";
 import type { TopicOptions } from "../topic.ts";
 import type { Bandwidth } from "./bandwidth.ts";
 import type { Rng } from "./rng.ts";
+import type { SimNodeOptions } from "./sim_node.ts";
+import type { SimTransport } from "./sim_transport.ts";
+
+/** One node and what it was made with. */
+export interface Simulated {
+  readonly gossip: Gossip;
+  readonly transport: SimTransport;
+  readonly options: SpawnOptions;
+  /** How its network was told to treat it. */
+  readonly manners: SimNodeOptions;
+}
 
 /**
  * Options of {@linkcode Network.spawn}; those that `GossipOptions` has too mean the same.

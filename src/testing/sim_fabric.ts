@@ -184,6 +184,9 @@ export class SimFabric {
 
   /** Delays everything that a node sends and receives by `ms`; 0 ends it. */
   slow(id: PeerId, ms: number): void {
+    if (!(ms >= 0 && ms < Infinity)) {
+      throw new RangeError(`ms must be a number of at least 0, not ${ms}`);
+    }
     const node = this.#node(id);
     node.extraMs = ms;
     this.#world.traceFault("slow", [node]);

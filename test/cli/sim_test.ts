@@ -39,6 +39,13 @@ Deno.test("a scenario prints its table, one JSON object last, and draws its plot
   assertStringIncludes(svg, "deno task sim --scenario join --nodes 60 --seed 3");
 });
 
+for (const [name, nodes] of [["broadcast", 100], ["many-senders", 60]] as const) {
+  Deno.test(`what the scenario ${name} claims holds for ${nodes} nodes`, async () => {
+    const { claims } = await scenarioOf(name).run({ nodes, seed: 1, show: () => {} });
+    assert(Object.values(claims).every(Boolean), JSON.stringify(claims));
+  });
+}
+
 Deno.test("a scenario with the same seed finds the same", async () => {
   const run = () => scenarioOf("broadcast").run({ nodes: 40, seed: 5, show: () => {} });
   assertEquals((await run()).figures, (await run()).figures);

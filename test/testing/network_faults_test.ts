@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import type { Gossip } from "@x/plumtree";
+import { type Gossip, GossipError } from "@x/plumtree";
 import { coreOf } from "../../src/gossip.ts";
 import { Network, regions, type SpawnOptions } from "@x/plumtree/testing";
 
@@ -148,6 +148,35 @@ Deno.test("large messages cost a network with bandwidth their time", async () =>
   ));
   assert(spent[0]! < 200, `${spent}`);
   assert(spent[1]! > 400, `${spent}`);
+});
+
+Deno.test("a killed node takes nothing more, and a node of another network is not of this one", async () => {
+  await using net = new Network({ seed: 1 });
+  await using other = new Network({ seed: 1 });
+  const [a, b] = await net.spawn(2, { join: ["news"] });
+  const [stranger] = await other.spawn(1);
+  await net.until(a!.topic("news")!.ready());
+  net.kill([b!]);
+  const publish = () => b!.topic("news")!.publish("from the dead");
+  assertEquals((await assertRejects(publish, GossipError)).code, "closed");
+  assertEquals(stranger!.id, a!.id);
+  assertThrows(() => net.kill([stranger!]), RangeError);
+  assertThrows(() => net.slow(a!, -1), RangeError);
+  assertThrows(() => net.slow(a!, NaN), RangeError);
+});
+
+Deno.test("a message reaches a shard through a member though half of those known are dead", async () => {
+  await using net = new Network({ seed: 3, latencyMs: [10, 50] });
+  const [author] = await net.spawn(1);
+  const members = await net.spawn(12);
+  for (const node of members) node.shards("kv", { count: 1 }).join(0);
+  await net.until(() => author!.directory.size === 13);
+  net.kill(members.slice(0, 6));
+  for (let i = 0; i < 10; i++) {
+    const before = net.now;
+    assert(await net.until(author!.shards("kv", { count: 1 }).publish(0, `${i}`)));
+    assert(net.now - before < 8_000, `${net.now - before} ms`);
+  }
 });
 
 Deno.test("faults that are none are refused", async () => {

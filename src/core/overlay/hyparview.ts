@@ -242,7 +242,7 @@ export class HyParView {
 
   /** The directory learned of members: looks whether they can fill free slots. */
   candidatesChanged(): void {
-    if (!this.#left && this.#free() > this.#requests.waiting) this.#refill.renew();
+    if (!this.#left && this.#free() > this.#requests.waiting) this.#refill.offer();
   }
 
   /** Ends a link that the other side ends too, without a DISCONNECT. */

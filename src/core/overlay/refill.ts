@@ -33,6 +33,8 @@ export interface RefillParts {
 
 /** Peers asked at the same time while the view is empty; each would make room for this node. */
 const ASKED_WHEN_EMPTY = 2;
+/** Peers asked when the directory tells of new members, at most once per half of `refillMs`. */
+const OFFERED = 2;
 /** Slots that are not filled with neighbours on other topics: links drawn at random hold an overlay together. */
 const DRAWN_SLOTS = 2;
 /** Fruitless rounds after which a node with two free slots asks one peer per round with high priority. */
@@ -62,6 +64,20 @@ export class Refill {
     const { port, options } = this.#parts;
     if (port.now() - this.#startedAt >= options.refillMs / 2) this.#begin();
     this.more(hint);
+  }
+
+  /**
+   * Members were heard of that were not known: a few are asked before the next round is due. The pace stays as it is, or whoever invents
+   * members could make this node dial without end.
+   */
+  offer(): void {
+    const { port, options } = this.#parts;
+    if (port.now() - this.#startedAt >= options.refillMs / 2) {
+      this.#startedAt = port.now();
+      this.#members = undefined;
+      this.#left = Math.max(this.#left, OFFERED);
+    }
+    this.more();
   }
 
   /**

@@ -34,6 +34,8 @@ interface Passage {
 
 /** Walks whose way is remembered. In its time a node forwards about `shuffleTtl` of them per `shuffleMs`; replies are there within seconds. */
 const MOST_PASSAGES = 64;
+/** Of these, by one neighbour: one that floods with walks displaces its own. */
+const MOST_BY_ONE = 16;
 
 /** Sends, forwards and answers shuffles, and takes records of others into the passive view. */
 export class Shuffle {
@@ -78,8 +80,7 @@ export class Shuffle {
     const ttl = Math.min(message.ttl, options.shuffleTtl) - 1;
     const next = ttl > 0 ? active.random(from, origin.id) : undefined;
     if (next !== undefined) {
-      if (this.#passages.length >= MOST_PASSAGES) this.#passages.shift();
-      this.#passages.push({ walk, from, to: next });
+      this.#pass({ walk, from, to: next });
       port.send(next, { type: "shuffle", walk, origin, ttl, entries });
       return;
     }
@@ -101,6 +102,18 @@ export class Shuffle {
     // Whoever passed it on has not checked its records either.
     this.integrate(entries, undefined, sent.told);
     return true;
+  }
+
+  #pass(passage: Passage): void {
+    const passages = this.#passages;
+    const byOne = passages.reduce(
+      (count, { from }) => from === passage.from ? count + 1 : count,
+      0,
+    );
+    if (byOne >= MOST_BY_ONE) {
+      passages.splice(passages.findIndex(({ from }) => from === passage.from), 1);
+    } else if (passages.length >= MOST_PASSAGES) passages.shift();
+    passages.push(passage);
   }
 
   #passBack(from: PeerId, message: OverlayMessage & { type: "shuffle-reply" }): void {

@@ -16,6 +16,8 @@ import { Budget, Periodic } from "./pace.ts";
 
 /** Check intervals without a sign from a neighbour after which it is dropped. */
 const SILENT_CHECKS = 3.5;
+/** Beside a round trip, the time within which a CHECK is taken for the answer to this node's own. */
+const ANSWER_MS = 50;
 /** Strangers whose error is corrected, per check interval. */
 const CORRECTIONS = 64;
 /** Probes per probe interval that all the nodes of a topic send together, about (ringpop's rule). */
@@ -89,8 +91,8 @@ export class Upkeep {
 
   /** A neighbour's CHECK came. One that checks more often, and expects as much, is answered every other time. */
   checked(peer: PeerId): void {
-    const { port, options, active } = this.#parts;
-    if (active.checked(peer, options.answerMs / 2)) port.send(peer, { type: "check" });
+    const { port, active } = this.#parts;
+    if (active.checked(peer, (port.rtt(peer) ?? 0) + ANSWER_MS)) port.send(peer, { type: "check" });
   }
 
   /** Tells a peer that it is not in the active view here, though it seems to think so. */
@@ -117,7 +119,7 @@ export class Upkeep {
 
   /**
    * Shuffles, at half the pace after each time that nothing had changed, down to a sixteenth: a walk and its way back are a dozen records.
-   * New links, evictions, peers found unreachable and a passive view that is being used up bring the full pace back within one period.
+   * New links, evictions and a passive view that is being used up bring the full pace back within one period.
    */
   #mix(): void {
     const { options, passive, counters, shuffle } = this.#parts;
@@ -126,8 +128,8 @@ export class Upkeep {
     const stock = members + former;
     const enough = members >= STOCKED * passiveSize && former >= STOCKED_FORMER * passiveSize;
     const stocked = enough || stock === this.#stock;
-    const { unreachable, evictions, evicted, requestsAccepted } = counters;
-    const changes = unreachable + evictions + evicted + requestsAccepted;
+    const { evictions, evicted, requestsAccepted } = counters;
+    const changes = evictions + evicted + requestsAccepted;
     if (!stocked || changes !== this.#changes) this.#calm = this.#skip = 0;
     this.#stock = stock;
     this.#changes = changes;

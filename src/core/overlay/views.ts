@@ -241,6 +241,8 @@ export class PassiveView {
     if (at >= 0) {
       if (record.seq > records[at]!.seq) records[at] = record;
     } else if (this.#most > 0) {
+      const former = this.#former.get(record.id);
+      if (former !== undefined && former.seq > record.seq) record = former;
       this.#former.delete(record.id);
       if (records.length < this.#most) records.push(record);
       else {

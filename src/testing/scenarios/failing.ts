@@ -52,7 +52,7 @@ export const massiveFailure: Scenario = {
           { name: "redundancy (RMR)", points: rmr },
         ],
       },
-      ok: after === 1,
+      claims: { "everything arrives after the repair": after === 1 },
     };
   },
 };
@@ -102,7 +102,11 @@ export const healing: Scenario = {
           { name: "everything gets everywhere", points: secs },
         ],
       },
-      ok: [...secs, ...one].every(([, value]) => value < MOST_SECONDS),
+      claims: {
+        [`whole within ${MOST_SECONDS} s`]: [...secs, ...one].every(([, value]) =>
+          value < MOST_SECONDS
+        ),
+      },
     };
   },
 };
@@ -172,7 +176,7 @@ export const churn: Scenario = {
           { name: "redundancy (RMR)", points: rmr },
         ],
       },
-      ok: missing === 0,
+      claims: { "nothing is missing": missing === 0 },
     };
   },
 };

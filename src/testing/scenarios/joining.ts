@@ -68,7 +68,7 @@ export const joining: Scenario = {
           { name: "share connected", points: whole },
         ],
       },
-      ok: connected && full >= 0.95,
+      claims: { connected, "95 % have 5 neighbours": full >= 0.95 },
     };
   },
 };

@@ -22,8 +22,8 @@ export interface ScenarioReport {
   /** For people: rows of cells, the first one the heading. */
   readonly table: readonly (readonly (string | number)[])[];
   readonly chart: Chart;
-  /** Everything that the scenario claims held. */
-  readonly ok: boolean;
+  /** What the scenario claims, and whether it held. */
+  readonly claims: Readonly<Record<string, boolean>>;
 }
 
 /** One scenario. */

@@ -183,7 +183,7 @@ function scenario(name: string, about: string, latency: () => Latency): Scenario
       [what, value(plain), value(swapped)];
       const figure = ({ cost: _, ...found }: Found) => found;
       return {
-        figures: { saving: round(saving), plain: figure(plain), xbot: figure(swapped), claims },
+        figures: { saving: round(saving), plain: figure(plain), xbot: figure(swapped) },
         table: [
           ["", "without", "with X-BOT"],
           row("mean link cost after 5 min, ms", ({ costMs }) => round(costMs, 1)),
@@ -202,7 +202,6 @@ function scenario(name: string, about: string, latency: () => Latency): Scenario
           ),
           row("mean of 10 messages a minute later", (found) => round(found.laterAfter, 4)),
           ["saving", "", `${round(100 * saving, 1)} %`],
-          ...Object.entries(claims).map(([claim, holds]) => [claim, "", holds ? "ok" : "FAILED"]),
         ],
         chart: {
           title: `Mean round trip of a link, ${settings.nodes} nodes`,
@@ -213,7 +212,7 @@ function scenario(name: string, about: string, latency: () => Latency): Scenario
             { name: "X-BOT", points: swapped.cost },
           ],
         },
-        ok: Object.values(claims).every(Boolean),
+        claims,
       };
     },
   };

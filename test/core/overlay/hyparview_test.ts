@@ -181,9 +181,30 @@ Deno.test("neighbours on other topics are asked first, but for two slots", () =>
   lone.reserve(1, 11, 12, 13, 14, 15);
   lone.port.sharedPeers.push(...[21, 22, 23, 24].map(peerId));
   lone.port.sentTo.length = 0;
-  lone.view.candidatesChanged();
+  lone.view.join([]);
   const asked = lone.take("neighbor").map(([to]) => to);
   assertEquals(asked.map((n) => n > 20), [true, false, false], `${asked}`);
+});
+
+Deno.test("members that somebody invents in the directory are asked at a bounded rate", () => {
+  const lone = new Lone();
+  lone.neighbor(1);
+  lone.view.join([]);
+  let invented = 100;
+  const members = (_: string, most: number) =>
+    Array.from({ length: most }, () => peerId(invented++));
+  Object.assign(lone.world, { members });
+  const asked: number[] = [];
+  for (let tenth = 0; tenth < 600; tenth++) {
+    lone.view.candidatesChanged();
+    for (let some = lone.take("neighbor"); some.length > 0; some = lone.take("neighbor")) {
+      asked.push(...some.map(([to]) => to));
+      for (const [to] of some) lone.view.unreachable(peerId(to));
+    }
+    lone.world.queue.run(100);
+  }
+  // Two per half second, and the rounds at their own pace, up to eight seconds apart.
+  assert(asked.length > 100 && asked.length < 60 * 4 + 15 * 30, `${asked.length}`);
 });
 
 Deno.test("a request does not wait in vain for a dial that has not begun", () => {

@@ -96,11 +96,15 @@ Deno.test("a reply goes back along its walk, once, and only from where the walk 
   for (let i = 0; second !== first && i < 50; i++) second = pass(2, 9);
   assertEquals(answer(first, 9), [2]);
 
-  // A flood of walks displaces the oldest ones, and remembers no more than a bounded number.
-  const oldest = pass(1, 100);
+  // Who floods with walks displaces its own, and of all together no more than a bounded number is remembered.
+  const flooders = [1, 3, 4, 5], honest = pass(2, 100);
+  const own = pass(1, 100);
   const later = Array.from({ length: 200 }, (_, i) => pass(1, 200 + i));
-  assertEquals(answer(oldest, 100), []);
-  assertEquals(later.map((to, i) => answer(to, 200 + i)).flat().length, 64);
+  assertEquals(answer(own, 100), []);
+  assertEquals(answer(honest, 100), [2]);
+  assertEquals(later.map((to, i) => answer(to, 200 + i)).flat().length, 16);
+  const all = Array.from({ length: 400 }, (_, i) => pass(flooders[i % 4]!, 1_000 + i));
+  assertEquals(all.map((to, i) => answer(to, 1_000 + i)).flat().length, 64);
 });
 
 Deno.test("who forwards a shuffle is not blamed for its records, its origin is", () => {
@@ -144,6 +148,38 @@ Deno.test("a neighbour that checks more often than this node is answered every o
   assert(to2 >= 3 && to2 <= 6, `${to2}`);
   lone.receive(3, { type: "check" });
   assertEquals(answers(), []);
+});
+
+Deno.test("a neighbour that checks thirty times as often is answered before it gives up", () => {
+  for (const [checkMs, answerMs] of [[300, 1_000], [1_000, 3_000], [200, 3_000]] as const) {
+    const lone = full({ checkMs: 30 * checkMs, answerMs });
+    lone.view.join([]);
+    let heardAt = 0, longest = 0;
+    for (let at = 0; at < 100 * checkMs; at += checkMs) {
+      lone.receive(1, { type: "check" });
+      if (lone.take("check").some(([to]) => to === 1)) {
+        longest = Math.max(longest, at - heardAt);
+        heardAt = at;
+      }
+      lone.world.queue.run(checkMs);
+    }
+    assert(longest <= 3 * checkMs, `${longest} ms at ${checkMs}`);
+  }
+});
+
+Deno.test("a peer that is gone for good does not keep shuffles at full pace", () => {
+  const lone = full();
+  lone.view.join([]);
+  lone.view.peerDown(peerId(5), "lost");
+  const before = lone.view.metrics().shuffles;
+  for (let second = 0; second < 600; second++) {
+    for (const [to] of lone.take("neighbor")) if (to === 5) lone.view.unreachable(peerId(5));
+    if (second % 10 === 0) { for (const n of [1, 2, 3, 4]) lone.receive(n, { type: "check" }); }
+    lone.world.queue.run(1_000);
+  }
+  const { unreachable, shuffles } = lone.view.metrics();
+  assert(unreachable > 5, `${unreachable}`);
+  assert(shuffles - before < 15, `${shuffles - before} shuffles in 60 periods`);
 });
 
 Deno.test("two neighbours do not answer each other's answers", () => {
