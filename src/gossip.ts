@@ -4,6 +4,7 @@
  * @module
  */
 
+import { signalOf } from "./checks.ts";
 import type { PeerId } from "./core/host.ts";
 import type { Node } from "./core/node.ts";
 import type { Directory } from "./directory/directory.ts";
@@ -127,7 +128,7 @@ export class Gossip implements AsyncDisposable {
   }
 
   static async #listen(options: GossipOptions, streams?: StreamNetwork): Promise<Gossip> {
-    options.signal?.throwIfAborted();
+    signalOf(options)?.throwIfAborted();
     const full = fillOptions(options);
     const identity = options.identity ?? Identity.generate();
     if (!(identity instanceof Identity)) throw new TypeError("identity must be an Identity");
@@ -260,8 +261,8 @@ export class Gossip implements AsyncDisposable {
    * assertEquals(await b.connect(`${a.id}@${a.address}`), a.id);
    * ```
    */
-  connect(address: string, options: { signal?: AbortSignal } = {}): Promise<PeerId> {
-    return this.#runtime.connect(address, options.signal);
+  async connect(address: string, options: { signal?: AbortSignal } = {}): Promise<PeerId> {
+    return await this.#runtime.connect(address, signalOf(options));
   }
 
   /**
@@ -338,7 +339,7 @@ export class Gossip implements AsyncDisposable {
    * ```
    */
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<GossipEvent> {
-    return this.#runtime.events(options.signal);
+    return this.#runtime.events(signalOf(options));
   }
 
   /** Every connected peer, as a snapshot; see {@linkcode PeerInfo}. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "./checks.ts";
 import type { Identity } from "./secure/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { MAX_WALK_TTL } from "./wire/overlay_messages.ts";
@@ -18,8 +19,8 @@ import {
 } from "./options.ts";
 
 /**
- * Options of `Gossip.listen`; all of them may be left out. One that is none is a TypeError, a number out of its range a
- * RangeError.
+ * Options of `Gossip.listen`; all of them may be left out. A value of another type is a TypeError, as is an unknown name in `overlay`, `tree` and
+ * `limits`; a number out of its range is a RangeError.
  *
  * @example
  * ```ts
@@ -93,7 +94,11 @@ const MAY_BE_ZERO: readonly string[] = [
 
 /** Fills in the defaults; throws TypeError or RangeError on what is none. */
 export function fillOptions(options: GossipOptions): FullOptions {
-  const { network = "plumtree", preset = "lan", bootstrap = [] } = options;
+  checkOptions(options);
+  const { network = "plumtree", preset = "lan", bootstrap = [], listen = true } = options;
+  const { hostname = "" } = options;
+  if (typeof listen !== "boolean") throw new TypeError("listen must be a boolean");
+  if (typeof hostname !== "string") throw new TypeError("hostname must be a string");
   if (typeof network !== "string") throw new TypeError("network must be a string");
   if (new TextEncoder().encode(network).length > 255) {
     throw new RangeError("network must be at most 255 bytes of UTF-8");
@@ -127,9 +132,7 @@ export function fillOptions(options: GossipOptions): FullOptions {
 /** Defaults with overrides; every field is a number of at least 1 (or 0, where that means something). */
 function merge<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
   const merged = { ...defaults };
-  if (given !== undefined && given !== null && typeof given !== "object") {
-    throw new TypeError(`${what} must be an object`);
-  }
+  if (given !== undefined && given !== null) checkOptions(given, what);
   for (const [name, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;
     if (!Object.hasOwn(defaults, name)) throw new TypeError(`${what}.${name} is not an option`);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions, signalOf } from "./checks.ts";
 import type { Clock, PeerId } from "./core/host.ts";
 import type { Topic, TopicOptions } from "./topic.ts";
 import type { ShardBits } from "./wire/record.ts";
@@ -106,6 +107,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
 
   /** Made by `Gossip.shards`. */
   constructor(name: string, options: ShardOptions<T>, owner: ShardsOwner<T>) {
+    checkOptions(options);
     const { count, ...rest } = options;
     this.name = name;
     this.count = wholeNumber(count, "count", 1, RECORD_LIMITS.shardCount);
@@ -172,7 +174,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
    * ```
    */
   async move(options: MoveOptions): Promise<void> {
-    const { leave = [], join = [], signal } = options;
+    const { leave = [], join = [] } = options, signal = signalOf(options);
     for (const shard of [...leave, ...join]) this.#check(shard);
     signal?.throwIfAborted();
     const fresh = join.filter((shard) => !this.#topics.has(shard));
@@ -214,7 +216,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
   ): Promise<{ id: string; shard: number }> {
     const shard = typeof shardOrKey === "number" ? this.#check(shardOrKey) : this.of(shardOrKey);
     checkPriority(options.priority ?? "normal");
-    options.signal?.throwIfAborted();
+    signalOf(options)?.throwIfAborted();
     const topic = this.#topics.get(shard);
     const { id } = topic
       ? await topic.publish(value, { priority: options.priority })

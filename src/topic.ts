@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions, signalOf } from "./checks.ts";
 import type { DownReason, PeerId } from "./core/host.ts";
 import type { Node } from "./core/node.ts";
 import type { TopicCore, TopicHandlers } from "./core/topic_core.ts";
@@ -232,7 +233,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   async ready(options: { neighbors?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
+    const signal = signalOf(options);
     const wanted = wholeNumber(options.neighbors ?? 1, "neighbors", 1, 1_000);
     signal?.throwIfAborted();
     if (this.#left) throw this.#closedError();
@@ -257,6 +258,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     value: T | string | Uint8Array,
     options: { priority?: Priority } = {},
   ): Promise<{ id: string }> {
+    checkOptions(options);
     const { priority = "normal" } = options;
     checkPriority(priority);
     const { codec, echo } = this.#options;
@@ -282,7 +284,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
       1_000_000_000,
     );
     const reader = this.#queue(count, {
-      signal: options.signal,
+      signal: signalOf(options),
       onLag: (lost) => this.#lagged(lost),
       onClose: () => this.#readers.delete(reader),
     });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "./checks.ts";
 import type { TopicSettings } from "./core/topic_core.ts";
 import type { Authorship } from "./authorship.ts";
 import type { FullOptions } from "./gossip_options.ts";
@@ -51,6 +52,7 @@ export function makeTopic<T>(
   host: NodeHost,
   authorship: Authorship,
 ): TopicSettings {
+  checkOptions(options);
   const { validate, codec, retain = {}, history = "none", sign = true, buffer, contacts = [] } =
     options;
   if (validate !== undefined && typeof validate !== "function") {
@@ -65,6 +67,8 @@ export function makeTopic<T>(
   if (history !== "none" && history !== "retained") {
     throw new TypeError('history is "none" or "retained"');
   }
+  checkOptions(retain, "retain");
+  if (typeof (options.echo ?? false) !== "boolean") throw new TypeError("echo is a boolean");
   if (typeof sign !== "boolean") throw new TypeError("sign is a boolean");
   if (buffer !== undefined) wholeNumber(buffer, "buffer", 1, MOST);
   if (!Array.isArray(contacts) || !contacts.every((contact) => typeof contact === "string")) {

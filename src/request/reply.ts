@@ -8,7 +8,7 @@ import { GossipError } from "../errors.ts";
 import { replyCost } from "../wire/request_messages.ts";
 
 /**
- * Options of `Gossip.request`. Others than these, or out of range, are a TypeError or RangeError.
+ * Options of `Gossip.request`. A value of another type or out of range is a TypeError or RangeError.
  *
  * @example
  * ```ts

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { signalOf } from "../checks.ts";
 import type { DownReason, PeerId } from "../core/host.ts";
 import { GossipError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -35,11 +36,8 @@ function inRange(name: string, value: number | undefined, least: number, most: n
 }
 
 function checkOptions(options: RequestOptions): void {
-  if (typeof options !== "object" || options === null) throw new TypeError("options is an object");
-  const { signal, timeoutMs, maxBytes, windowBytes } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("signal is an AbortSignal");
-  }
+  signalOf(options);
+  const { timeoutMs, maxBytes, windowBytes } = options;
   inRange("timeoutMs", timeoutMs, 1, TIMEOUT_MOST);
   inRange("maxBytes", maxBytes, 0, Number.MAX_SAFE_INTEGER);
   inRange("windowBytes", windowBytes, REPLY_WINDOW, REPLY_WINDOW_MOST);

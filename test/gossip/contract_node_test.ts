@@ -85,6 +85,10 @@ Deno.test("options that are none reject with TypeError or RangeError", async () 
     ["overlay", { arwl: 256 }, RangeError],
     ["overlay", { passiveSize: 2 ** 53 - 1 }, RangeError],
     ["overlay", 5, TypeError],
+    ["overlay", [], TypeError],
+    ["signal", 5, TypeError],
+    ["listen", "no", TypeError],
+    ["hostname", 0, TypeError],
     ["overlay", { toString: 5 }, TypeError],
     ["limits", { constructor: 5 }, TypeError],
     ["overlay", { swapMs: 1e-9 }, RangeError],
@@ -104,6 +108,25 @@ Deno.test("options that are none reject with TypeError or RangeError", async () 
       `${name}: ${JSON.stringify(value)}`,
     );
   }
+});
+
+Deno.test("what is no object, no signal, or retains nothing that can be is refused with a word", async () => {
+  for (const none of [5, null, [], "x"]) {
+    await assertRejects(() => Gossip.listen(none as GossipOptions), TypeError, "options must be");
+  }
+  await using node = await Gossip.listen({ hostname: "127.0.0.1" });
+  const none = 5 as never, signal = { signal: 5 as never };
+  assertThrows(() => node.events(none), TypeError, "options must be");
+  assertThrows(() => node.events(signal), TypeError, "signal must be");
+  assertThrows(() => node.join("a", none), TypeError, "options must be");
+  assertThrows(() => node.join("b", { retain: none }), TypeError, "retain must be");
+  assertThrows(() => node.join("c", { echo: none }), TypeError, "echo");
+  assertThrows(() => node.shards("d", undefined as never), TypeError, "options must be");
+  await using topic = node.join("e");
+  await assertRejects(() => topic.publish("x", none), TypeError, "options must be");
+  await assertRejects(() => topic.ready(signal), TypeError, "signal must be");
+  assertThrows(() => topic.messages(signal), TypeError, "signal must be");
+  await assertRejects(() => node.connect("127.0.0.1:1", signal), TypeError, "signal must be");
 });
 
 Deno.test('a port that is taken rejects with "listen-failed" and its cause', async () => {
