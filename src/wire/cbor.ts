@@ -42,6 +42,11 @@ export function encodeCbor(value: unknown): Uint8Array {
   }
 }
 
+/** The same without a check, for what the library builds itself of whole numbers, booleans, bytes and lists. */
+export function encodeOwn(value: unknown): Uint8Array {
+  return new Uint8Array(encoder.encode(value));
+}
+
 /**
  * Decodes exactly one value that fills all the bytes; throws {@linkcode WireError} otherwise. Byte strings in the result are
  * views of `bytes`.

@@ -9,7 +9,7 @@
 
 import type { PeerId } from "../core/host.ts";
 import { fromHex, toHex, WireError } from "./bytes.ts";
-import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { decodeCbor, encodeOwn } from "./cbor.ts";
 import { decodeRecord, type SignedRecord } from "./record.ts";
 
 /** One message of HyParView or X-BOT; names as in the papers. */
@@ -146,7 +146,7 @@ function fieldsOf(message: OverlayMessage): unknown[] {
 
 /** Encodes the CBOR part of an OVERLAY frame, without kind and alias. */
 export function encodeOverlay(message: OverlayMessage): Uint8Array {
-  return encodeCbor([OVERLAY_TYPES.indexOf(message.type), ...fieldsOf(message)]);
+  return encodeOwn([OVERLAY_TYPES.indexOf(message.type), ...fieldsOf(message)]);
 }
 
 function toRecord(value: unknown): SignedRecord {
