@@ -8,6 +8,9 @@ import { checkWritable, Progress, readArgs, runCommand, table } from "./args.ts"
 import { drawChart } from "./svg.ts";
 import { type Scenario, SCENARIOS } from "../testing/scenarios/mod.ts";
 
+/** What fits into the memory of a large machine; each node takes about 60 KB. */
+const MOST_NODES = 200_000;
+
 /** The names and what they show. */
 function listing(): string {
   return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join("\n");
@@ -28,8 +31,8 @@ export async function sim(args: readonly string[]): Promise<boolean> {
   const options = readArgs(args, { nodes: NaN, seed: 1 }, ["json"], { scenario: "", svg: "" });
   const scenario = scenarioOf(options.scenario);
   const nodes = Number.isNaN(options.nodes) ? scenario.nodes : options.nodes, { seed } = options;
-  if (!Number.isInteger(nodes) || nodes < 20) {
-    throw new RangeError("--nodes must be a whole number of at least 20");
+  if (!Number.isInteger(nodes) || nodes < 20 || nodes > MOST_NODES) {
+    throw new RangeError(`--nodes must be a whole number from 20 to ${MOST_NODES}`);
   }
   await checkWritable("svg", options.svg);
   const started = performance.now(), progress = new Progress();

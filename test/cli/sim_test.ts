@@ -63,6 +63,7 @@ for (
   const [args, message] of [
     [["sim", "--scenario", "join", "--nodes", "2"], "--nodes"],
     [["sim", "--scenario", "join", "--nodes", "many"], "--nodes"],
+    [["sim", "--scenario", "join", "--nodes", "1e9"], "from 20 to 200000"],
     [["sim", "--speed", "9"], "speed"],
     [["sim:paper", "--nodes", "10"], "--nodes"],
     [["walk"], "no command is called walk"],
