@@ -22,6 +22,8 @@ export interface Signer {
 export interface Crypto {
   sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
   verify(author: PeerId, message: Uint8Array, signature: Uint8Array): boolean;
+  /** See {@linkcode Host.proven}. */
+  readonly proven?: WeakSet<SignedRecord>;
 }
 
 let checker: SignatureChecker | undefined;
@@ -49,6 +51,7 @@ const RECORD_TTL_SECONDS = 24 * 3_600;
 /** {@linkcode Host} over {@linkcode Transport}. */
 export class NodeHost implements Host {
   readonly self: PeerId;
+  readonly proven: WeakSet<SignedRecord> | undefined;
   readonly #transport: Transport;
   readonly #identity: Signer;
   readonly #crypto: Crypto;
@@ -60,6 +63,7 @@ export class NodeHost implements Host {
     this.#transport = transport;
     this.#identity = identity;
     this.#crypto = crypto;
+    this.proven = crypto.proven;
   }
 
   now(): number {

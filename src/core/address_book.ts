@@ -11,9 +11,9 @@ import { sameBytes, type SignedRecord, verifyRecord } from "../wire/record.ts";
 export class AddressBook {
   readonly #records = new Map<PeerId, SignedRecord>();
   readonly #most: number;
-  readonly #host: Pick<Host, "verify">;
+  readonly #host: Pick<Host, "verify" | "proven">;
 
-  constructor(most: number, host: Pick<Host, "verify">) {
+  constructor(most: number, host: Pick<Host, "verify" | "proven">) {
     this.#most = most;
     this.#host = host;
   }
@@ -37,7 +37,7 @@ export class AddressBook {
   accept(record: SignedRecord): boolean {
     const known = this.#records.get(record.id);
     if (known && known.seq === record.seq && sameBytes(known.encoded, record.encoded)) return true;
-    if (!verifyRecord(record, (a, m, s) => this.#host.verify(a, m, s))) return false;
+    if (!this.#holds(record)) return false;
     if (known && known.seq > record.seq) return true;
     this.#records.delete(record.id);
     this.#records.set(record.id, record);
@@ -45,6 +45,14 @@ export class AddressBook {
       const [oldest] = this.#records.keys();
       this.#records.delete(oldest!);
     }
+    return true;
+  }
+
+  #holds(record: SignedRecord): boolean {
+    const host = this.#host;
+    if (host.proven?.has(record)) return true;
+    if (!verifyRecord(record, (a, m, s) => host.verify(a, m, s))) return false;
+    host.proven?.add(record);
     return true;
   }
 }

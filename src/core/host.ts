@@ -115,4 +115,6 @@ export interface Host extends Clock {
   sign(message: Uint8Array): Uint8Array;
   /** Checks an ed25519 signature (64 bytes) of `author`. Never throws. */
   verify(author: PeerId, message: Uint8Array, signature: Uint8Array): boolean;
+  /** Decoded records whose signatures held, where many nodes of a process share them. */
+  readonly proven?: WeakSet<SignedRecord> | undefined;
 }

@@ -17,7 +17,7 @@ import {
 } from "./network_options.ts";
 import type { Rng } from "./rng.ts";
 import { shareRecords } from "./shared_records.ts";
-import { simPeerId, simSha256, simSign, simVerify } from "./sim_crypto.ts";
+import { simCrypto, simPeerId, simSign } from "./sim_crypto.ts";
 import { SimFabric, type SimFabricMetrics, type SimFabricOptions } from "./sim_fabric.ts";
 import type { SimNodeOptions } from "./sim_node.ts";
 import type { TraceEvent } from "./sim_trace.ts";
@@ -382,8 +382,10 @@ export class Network implements AsyncDisposable {
   ): Gossip {
     const { join = [], topic, directory, listen: _, skewMs: _s, bandwidth: _b, ...rest } = options;
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
-    const crypto = { sha256: simSha256, verify: simVerify };
-    const gossip = startOn({ transport, identity, crypto, directory, paced: false }, rest);
+    const gossip = startOn(
+      { transport, identity, crypto: simCrypto, directory, paced: false },
+      rest,
+    );
     this.#nodes.set(id, { gossip, transport, options, manners });
     this.#own.add(gossip);
     for (const name of join) gossip.join(name, { ...topic });

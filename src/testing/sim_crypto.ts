@@ -7,6 +7,7 @@
  */
 
 import type { PeerId } from "../core/host.ts";
+import type { Crypto } from "../node_host.ts";
 import { mix32, Rng } from "./rng.ts";
 
 // The four lanes of the hash under way; one thread, never used across a call.
@@ -140,3 +141,10 @@ export function simPeerId(seed: number | string, index: number): PeerId {
   for (let i = 0; i < 8; i++) id += rng.uint32().toString(16).padStart(8, "0");
   return id;
 }
+
+/** What simulated nodes hash and check with. They share decoded records, and each one is checked once. */
+export const simCrypto: Crypto = {
+  sha256: simSha256,
+  verify: simVerify,
+  proven: new WeakSet(),
+};

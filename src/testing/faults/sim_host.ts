@@ -11,7 +11,7 @@ import { Reader, toHex } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import { gossipDigest, gossipShape, ID_BYTES, readGossip } from "../../wire/gossip.ts";
 import { ANNOUNCEMENT_BYTES } from "../../wire/tree_messages.ts";
-import { simSha256, simSign, simVerify } from "../sim_crypto.ts";
+import { simCrypto, simSha256, simSign } from "../sim_crypto.ts";
 import type { SimTransport } from "../sim_transport.ts";
 import type { Membership, Records } from "./records.ts";
 import type { TraceLog } from "./trace_log.ts";
@@ -67,7 +67,7 @@ export class SimHost implements Watcher {
     this.gossip = startOn({
       transport: this.transport,
       identity: { id: parts.id, sign: (message) => simSign(parts.id, message) },
-      crypto: { sha256: simSha256, verify: simVerify },
+      crypto: simCrypto,
       directory: parts.directory,
       paced: false,
     }, parts.options);

@@ -11,7 +11,7 @@ import type { TopicCore } from "../../core/topic_core.ts";
 import type { OverlayOptions, Preset, TreeOptions } from "../../options.ts";
 import type { Limits } from "../../limits.ts";
 import type { Rng } from "../rng.ts";
-import { simPeerId, simSha256, simSign, simVerify } from "../sim_crypto.ts";
+import { simCrypto, simPeerId, simSign } from "../sim_crypto.ts";
 import { SimFabric, type SimFabricOptions } from "../sim_fabric.ts";
 import { rememberRecords } from "../../wire/record.ts";
 import type { SimTransport } from "../sim_transport.ts";
@@ -149,10 +149,9 @@ export class Lab {
     const transport = this.fabric.createTransport(id, { limits });
     this.#transports.set(id, transport);
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
-    const crypto = { sha256: simSha256, verify: simVerify };
     const bootstrap = through === undefined ? [] : [through.gossip.address];
     const gossip = startOn(
-      { transport, identity, crypto, directory: false, paced: false },
+      { transport, identity, crypto: simCrypto, directory: false, paced: false },
       { preset, overlay, tree, limits, bootstrap },
     );
     gossip.join(TOPIC, {
