@@ -382,10 +382,8 @@ export class Network implements AsyncDisposable {
   ): Gossip {
     const { join = [], topic, directory, listen: _, skewMs: _s, bandwidth: _b, ...rest } = options;
     const identity = { id, sign: (message: Uint8Array) => simSign(id, message) };
-    const gossip = startOn(
-      { transport, identity, crypto: simCrypto, directory, paced: false },
-      rest,
-    );
+    const parts = { transport, identity, crypto: simCrypto, directory, paced: false };
+    const gossip = startOn(parts, rest);
     this.#nodes.set(id, { gossip, transport, options, manners });
     this.#own.add(gossip);
     for (const name of join) gossip.join(name, { ...topic });
