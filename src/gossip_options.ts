@@ -75,8 +75,16 @@ export interface FullOptions {
   readonly limits: Limits;
 }
 
-/** The largest passive view. */
-const MOST_MEMBERS = 4_096;
+/** The largest values: what the wire can say of walks, and views that are searched as plain arrays. */
+const OVERLAY_MOST: Partial<OverlayOptions> = {
+  activeSize: 30,
+  passiveSize: 4_096,
+  arwl: MAX_WALK_TTL,
+  prwl: MAX_WALK_TTL,
+  shuffleTtl: MAX_WALK_TTL,
+  shuffleActive: 4_096,
+  shufflePassive: 4_096,
+};
 const PRESETS: readonly string[] = ["local", "lan", "wan"];
 /** Knobs that may be 0. */
 const MAY_BE_ZERO: readonly string[] = [
@@ -95,8 +103,8 @@ const MAY_BE_ZERO: readonly string[] = [
 /** Fills in the defaults; throws TypeError or RangeError on what is none. */
 export function fillOptions(options: GossipOptions): FullOptions {
   checkOptions(options);
-  const { network = "plumtree", preset = "lan", bootstrap = [], listen = true } = options;
-  const { hostname = "" } = options;
+  const { network = "plumtree", preset = "lan", bootstrap = [] } = options;
+  const { listen = true, hostname = "" } = options;
   if (typeof listen !== "boolean") throw new TypeError("listen must be a boolean");
   if (typeof hostname !== "string") throw new TypeError("hostname must be a string");
   if (typeof network !== "string") throw new TypeError("network must be a string");
@@ -113,15 +121,9 @@ export function fillOptions(options: GossipOptions): FullOptions {
     throw new RangeError("limits.laneBytes must be at least twice limits.messageBytes");
   }
   const overlay = merge(overlayDefaults(preset), options.overlay, "overlay");
-  if (overlay.activeSize > 30) throw new RangeError("overlay.activeSize must be at most 30");
-  for (const name of ["arwl", "prwl", "shuffleTtl"] as const) {
-    if (overlay[name] > MAX_WALK_TTL) {
-      throw new RangeError(`overlay.${name} must be at most ${MAX_WALK_TTL}`);
-    }
-  }
-  for (const name of ["passiveSize", "shuffleActive", "shufflePassive"] as const) {
-    if (overlay[name] > MOST_MEMBERS) {
-      throw new RangeError(`overlay.${name} must be at most ${MOST_MEMBERS}`);
+  for (const [name, most] of Object.entries(OVERLAY_MOST)) {
+    if (overlay[name as keyof OverlayOptions] > most) {
+      throw new RangeError(`overlay.${name} must be at most ${most}`);
     }
   }
   const tree = merge(treeDefaults(preset), options.tree, "tree");

@@ -22,17 +22,17 @@
 export interface OverlayOptions {
   /** Size of the active view: open links per topic. More survive larger failures and cost more lazy announcements. At most 30. Default 5 (paper 5.1). */
   activeSize: number;
-  /** Size of the passive view: peers in reserve. More survive larger failures at about 300 B each. Default 30 (paper 5.1). */
+  /** Size of the passive view: peers in reserve. More survive larger failures at about 300 B each, and four times as many former members are remembered. At most 4,096. Default 30 (paper 5.1). */
   passiveSize: number;
-  /** Active random walk length: hops of a FORWARDJOIN. Default 6 (paper 5.1). */
+  /** Active random walk length: hops of a FORWARDJOIN. At most 255. Default 6 (paper 5.1). */
   arwl: number;
-  /** Passive random walk length: the hop at which a FORWARDJOIN leaves the joiner in a passive view. Default 3 (paper 5.1). */
+  /** Passive random walk length: the hop at which a FORWARDJOIN leaves the joiner in a passive view. At most 255. Default 3 (paper 5.1). */
   prwl: number;
-  /** Hops of a SHUFFLE. Default 6 (the paper has no value; Cyclon's walk in its experiments was 5). */
+  /** Hops of a SHUFFLE. At most 255. Default 6 (the paper has no value; Cyclon's walk in its experiments was 5). */
   shuffleTtl: number;
-  /** Active members in a shuffle. Default 3 (paper 5.1). */
+  /** Active members in a shuffle. At most 4,096. Default 3 (paper 5.1). */
   shuffleActive: number;
-  /** Passive members in a shuffle. Default 4 (paper 5.1). */
+  /** Passive members in a shuffle. At most 4,096. Default 4 (paper 5.1). */
   shufflePassive: number;
   /** Milliseconds between shuffles, ±20 %; up to 16 times as long while the passive view is stocked and no link changes. Shorter keeps passive views fresher under churn at about 1 KB each. Default 10_000, local 5_000, wan 30_000. */
   shuffleMs: number;
