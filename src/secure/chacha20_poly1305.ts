@@ -1,41 +1,120 @@
 /**
- * ChaCha20-Poly1305 after RFC 8439: the fallback where the runtime has none.
+ * ChaCha20-Poly1305 after RFC 8439, in plain numbers and without garbage: for short records, for which every call of the runtime's makes
+ * two streams, and for all of them where the runtime has none.
  *
  * @module
  */
 
+import { poly1305Finish, poly1305Start, poly1305Update } from "./poly1305.ts";
+
 const BLOCK = 64;
 const TAG = 16;
+/** "expand 32-byte k". */
+const C0 = 0x61707865, C1 = 0x3320646e, C2 = 0x79622d32, C3 = 0x6b206574;
 
-function rotate(x: number, bits: number): number {
-  return x << bits | x >>> 32 - bits;
+// Nothing here awaits, so that one of each does for all calls; every call leaves them wiped.
+const words = new Int32Array(12);
+const stream = new Uint8Array(BLOCK);
+const oneTimeKey = new Uint8Array(32);
+const lengths = new Uint8Array(16);
+const computed = new Uint8Array(TAG);
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24;
 }
 
-function quarterRound(s: Uint32Array, a: number, b: number, c: number, d: number): void {
-  s[a]! += s[b]!;
-  s[d] = rotate(s[d]! ^ s[a]!, 16);
-  s[c]! += s[d]!;
-  s[b] = rotate(s[b]! ^ s[c]!, 12);
-  s[a]! += s[b]!;
-  s[d] = rotate(s[d]! ^ s[a]!, 8);
-  s[c]! += s[d]!;
-  s[b] = rotate(s[b]! ^ s[c]!, 7);
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
 }
 
-/** Section 2.3: writes the key stream of the block that `state` stands at to `out`, little-endian. */
-function block(state: Uint32Array, work: Uint32Array, out: DataView): void {
-  work.set(state);
+/** Takes key and nonce in; the word at 8 is the counter. */
+function setUp(key: Uint8Array, nonce: Uint8Array): void {
+  if (key.length !== 32) throw new RangeError("a key has 32 bytes");
+  if (nonce.length !== 12) throw new RangeError("a nonce has 12 bytes");
+  for (let i = 0; i < 8; i++) words[i] = readWord(key, 4 * i);
+  for (let i = 0; i < 3; i++) words[9 + i] = readWord(nonce, 4 * i);
+}
+
+/** Section 2.3: the key stream of one block, the first `size` bytes of it xor `input`, to `out`. */
+function block(
+  counter: number,
+  input: Uint8Array,
+  from: number,
+  size: number,
+  out: Uint8Array,
+  at: number,
+): void {
+  const k0 = words[0]!, k1 = words[1]!, k2 = words[2]!, k3 = words[3]!;
+  const k4 = words[4]!, k5 = words[5]!, k6 = words[6]!, k7 = words[7]!;
+  const n0 = words[9]!, n1 = words[10]!, n2 = words[11]!;
+  let x0 = C0, x1 = C1, x2 = C2, x3 = C3, x4 = k0, x5 = k1, x6 = k2, x7 = k3;
+  let x8 = k4, x9 = k5, x10 = k6, x11 = k7, x12 = counter | 0, x13 = n0, x14 = n1, x15 = n2;
   for (let round = 0; round < 10; round++) {
-    quarterRound(work, 0, 4, 8, 12);
-    quarterRound(work, 1, 5, 9, 13);
-    quarterRound(work, 2, 6, 10, 14);
-    quarterRound(work, 3, 7, 11, 15);
-    quarterRound(work, 0, 5, 10, 15);
-    quarterRound(work, 1, 6, 11, 12);
-    quarterRound(work, 2, 7, 8, 13);
-    quarterRound(work, 3, 4, 9, 14);
+    // Four quarter rounds down the columns, four along the diagonals.
+    x0 = (x0 + x4) | 0, x12 ^= x0, x12 = x12 << 16 | x12 >>> 16;
+    x8 = (x8 + x12) | 0, x4 ^= x8, x4 = x4 << 12 | x4 >>> 20;
+    x0 = (x0 + x4) | 0, x12 ^= x0, x12 = x12 << 8 | x12 >>> 24;
+    x8 = (x8 + x12) | 0, x4 ^= x8, x4 = x4 << 7 | x4 >>> 25;
+    x1 = (x1 + x5) | 0, x13 ^= x1, x13 = x13 << 16 | x13 >>> 16;
+    x9 = (x9 + x13) | 0, x5 ^= x9, x5 = x5 << 12 | x5 >>> 20;
+    x1 = (x1 + x5) | 0, x13 ^= x1, x13 = x13 << 8 | x13 >>> 24;
+    x9 = (x9 + x13) | 0, x5 ^= x9, x5 = x5 << 7 | x5 >>> 25;
+    x2 = (x2 + x6) | 0, x14 ^= x2, x14 = x14 << 16 | x14 >>> 16;
+    x10 = (x10 + x14) | 0, x6 ^= x10, x6 = x6 << 12 | x6 >>> 20;
+    x2 = (x2 + x6) | 0, x14 ^= x2, x14 = x14 << 8 | x14 >>> 24;
+    x10 = (x10 + x14) | 0, x6 ^= x10, x6 = x6 << 7 | x6 >>> 25;
+    x3 = (x3 + x7) | 0, x15 ^= x3, x15 = x15 << 16 | x15 >>> 16;
+    x11 = (x11 + x15) | 0, x7 ^= x11, x7 = x7 << 12 | x7 >>> 20;
+    x3 = (x3 + x7) | 0, x15 ^= x3, x15 = x15 << 8 | x15 >>> 24;
+    x11 = (x11 + x15) | 0, x7 ^= x11, x7 = x7 << 7 | x7 >>> 25;
+    x0 = (x0 + x5) | 0, x15 ^= x0, x15 = x15 << 16 | x15 >>> 16;
+    x10 = (x10 + x15) | 0, x5 ^= x10, x5 = x5 << 12 | x5 >>> 20;
+    x0 = (x0 + x5) | 0, x15 ^= x0, x15 = x15 << 8 | x15 >>> 24;
+    x10 = (x10 + x15) | 0, x5 ^= x10, x5 = x5 << 7 | x5 >>> 25;
+    x1 = (x1 + x6) | 0, x12 ^= x1, x12 = x12 << 16 | x12 >>> 16;
+    x11 = (x11 + x12) | 0, x6 ^= x11, x6 = x6 << 12 | x6 >>> 20;
+    x1 = (x1 + x6) | 0, x12 ^= x1, x12 = x12 << 8 | x12 >>> 24;
+    x11 = (x11 + x12) | 0, x6 ^= x11, x6 = x6 << 7 | x6 >>> 25;
+    x2 = (x2 + x7) | 0, x13 ^= x2, x13 = x13 << 16 | x13 >>> 16;
+    x8 = (x8 + x13) | 0, x7 ^= x8, x7 = x7 << 12 | x7 >>> 20;
+    x2 = (x2 + x7) | 0, x13 ^= x2, x13 = x13 << 8 | x13 >>> 24;
+    x8 = (x8 + x13) | 0, x7 ^= x8, x7 = x7 << 7 | x7 >>> 25;
+    x3 = (x3 + x4) | 0, x14 ^= x3, x14 = x14 << 16 | x14 >>> 16;
+    x9 = (x9 + x14) | 0, x4 ^= x9, x4 = x4 << 12 | x4 >>> 20;
+    x3 = (x3 + x4) | 0, x14 ^= x3, x14 = x14 << 8 | x14 >>> 24;
+    x9 = (x9 + x14) | 0, x4 ^= x9, x4 = x4 << 7 | x4 >>> 25;
   }
-  for (let i = 0; i < 16; i++) out.setUint32(4 * i, work[i]! + state[i]!, true);
+  writeWord(stream, 0, x0 + C0), writeWord(stream, 4, x1 + C1);
+  writeWord(stream, 8, x2 + C2), writeWord(stream, 12, x3 + C3);
+  writeWord(stream, 16, x4 + k0), writeWord(stream, 20, x5 + k1);
+  writeWord(stream, 24, x6 + k2), writeWord(stream, 28, x7 + k3);
+  writeWord(stream, 32, x8 + k4), writeWord(stream, 36, x9 + k5);
+  writeWord(stream, 40, x10 + k6), writeWord(stream, 44, x11 + k7);
+  writeWord(stream, 48, x12 + (counter | 0)), writeWord(stream, 52, x13 + n0);
+  writeWord(stream, 56, x14 + n1), writeWord(stream, 60, x15 + n2);
+  for (let i = 0; i < size; i++) out[at + i] = input[from + i]! ^ stream[i]!;
+}
+
+function crypt(
+  counter: number,
+  input: Uint8Array,
+  size: number,
+  out: Uint8Array,
+  at: number,
+): void {
+  for (let from = 0; from < size; from += BLOCK) {
+    block(counter++, input, from, Math.min(BLOCK, size - from), out, at + from);
+  }
+}
+
+function wipe(): void {
+  words.fill(0);
+  stream.fill(0);
+  oneTimeKey.fill(0);
+  computed.fill(0);
 }
 
 /** Section 2.4: `input` xor the key stream from block `counter` on, written to `out` at `at`. */
@@ -47,116 +126,22 @@ export function chacha20(
   out: Uint8Array,
   at = 0,
 ): void {
-  if (key.length !== 32) throw new RangeError("a key has 32 bytes");
-  if (nonce.length !== 12) throw new RangeError("a nonce has 12 bytes");
-  const state = new Uint32Array(16), work = new Uint32Array(16);
-  state.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
-  const keyView = view(key), nonceView = view(nonce);
-  for (let i = 0; i < 8; i++) state[4 + i] = keyView.getUint32(4 * i, true);
-  for (let i = 0; i < 3; i++) state[13 + i] = nonceView.getUint32(4 * i, true);
-  const stream = new Uint8Array(BLOCK);
-  for (let start = 0; start < input.length; start += BLOCK) {
-    state[12] = counter++;
-    block(state, work, view(stream));
-    const end = Math.min(BLOCK, input.length - start);
-    for (let i = 0; i < end; i++) out[at + start + i] = input[start + i]! ^ stream[i]!;
-  }
-  state.fill(0);
-  work.fill(0);
-  stream.fill(0);
+  setUp(key, nonce);
+  crypt(counter, input, input.length, out, at);
+  wipe();
 }
 
-// Poly1305 numbers are six limbs of 22 bits in doubles: a limb of a product is at most 6 * 20 * 2^45 < 2^53.
-const LIMBS = 6;
-const LIMB = 2 ** 22;
-
-function limbs(words: DataView, at: number, high: number): number[] {
-  const w0 = words.getUint32(at, true), w1 = words.getUint32(at + 4, true);
-  const w2 = words.getUint32(at + 8, true), w3 = words.getUint32(at + 12, true);
-  const mask = LIMB - 1;
-  return [
-    w0 & mask,
-    (w0 >>> 22 | w1 << 10) & mask,
-    (w1 >>> 12 | w2 << 20) & mask,
-    w2 >>> 2 & mask,
-    (w2 >>> 24 | w3 << 8) & mask,
-    w3 >>> 14 | high << 18,
-  ];
-}
-
-/** Section 2.5, over several inputs; each is padded with zeros to 16 bytes but the last. */
-export function poly1305(key: Uint8Array, ...inputs: Uint8Array[]): Uint8Array {
-  const clamped = key.slice(0, 16);
-  for (const i of [3, 7, 11, 15]) clamped[i]! &= 15;
-  for (const i of [4, 8, 12]) clamped[i]! &= 252;
-  const r = limbs(view(clamped), 0, 0);
-  const h = new Float64Array(LIMBS), product = new Float64Array(LIMBS);
-  const padded = new Uint8Array(16);
-  inputs.forEach((input, index) => {
-    const words = view(input);
-    const whole = input.length - input.length % 16;
-    for (let at = 0; at < whole; at += 16) absorb(h, r, limbs(words, at, 1), product);
-    if (whole === input.length) return;
-    padded.fill(0).set(input.subarray(whole));
-    const last = index === inputs.length - 1;
-    if (last) padded[input.length - whole] = 1;
-    absorb(h, r, limbs(view(padded), 0, last ? 0 : 1), product);
-  });
-  clamped.fill(0);
-  r.fill(0);
-  return finish(h, key);
-}
-
-/** h = (h + block) * r mod 2^130 - 5, loosely reduced: 2^132 = 20 there. */
-function absorb(h: Float64Array, r: number[], block: number[], product: Float64Array): void {
-  for (let i = 0; i < LIMBS; i++) h[i]! += block[i]!;
-  for (let k = 0; k < LIMBS; k++) {
-    let low = 0, high = 0;
-    for (let i = 0; i <= k; i++) low += h[i]! * r[k - i]!;
-    for (let i = k + 1; i < LIMBS; i++) high += h[i]! * r[k + LIMBS - i]!;
-    product[k] = low + 20 * high;
-  }
-  let carry = 0;
-  for (let k = 0; k < LIMBS; k++) {
-    const value = product[k]! + carry;
-    carry = Math.floor(value / LIMB);
-    h[k] = value - carry * LIMB;
-  }
-  const first = h[0]! + 20 * carry;
-  carry = Math.floor(first / LIMB);
-  h[0] = first - carry * LIMB;
-  h[1]! += carry;
-}
-
-/** The tag: h mod p plus the second half of the key, mod 2^128. */
-function finish(h: Float64Array, key: Uint8Array): Uint8Array {
-  let sum = 0n;
-  for (let i = LIMBS - 1; i >= 0; i--) sum = (sum << 22n) + BigInt(h[i]!);
-  h.fill(0);
-  const words = view(key);
-  sum = sum % (2n ** 130n - 5n) + words.getBigUint64(16, true) +
-    (words.getBigUint64(24, true) << 64n);
-  const tag = new Uint8Array(TAG);
-  view(tag).setBigUint64(0, BigInt.asUintN(64, sum), true);
-  view(tag).setBigUint64(8, BigInt.asUintN(64, sum >> 64n), true);
-  return tag;
-}
-
-/** Section 2.8: the tag over `ad` and `ciphertext` under the one-time key of block 0. */
-function authenticate(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  ad: Uint8Array,
-  ciphertext: Uint8Array,
-): Uint8Array {
-  const oneTime = new Uint8Array(32);
-  chacha20(key, nonce, 0, oneTime, oneTime);
-  const lengths = new Uint8Array(16);
-  view(lengths).setUint32(0, ad.length, true);
-  view(lengths).setUint32(8, ciphertext.length, true);
-  const tag = poly1305(oneTime, ad, ciphertext, lengths);
-  oneTime.fill(0);
-  return tag;
+/** Section 2.8: writes the tag over `ad` and the ciphertext in `bytes[at, at + size)` to `computed`, under the one-time key of block 0. */
+function authenticate(ad: Uint8Array, bytes: Uint8Array, at: number, size: number): void {
+  oneTimeKey.fill(0);
+  block(0, oneTimeKey, 0, 32, oneTimeKey, 0);
+  poly1305Start(oneTimeKey);
+  poly1305Update(ad, 0, ad.length, true);
+  poly1305Update(bytes, at, size, true);
+  writeWord(lengths, 0, ad.length);
+  writeWord(lengths, 8, size);
+  poly1305Update(lengths, 0, 16, true);
+  poly1305Finish(oneTimeKey, computed, 0);
 }
 
 /** Writes ciphertext and tag to `out` at `at`. */
@@ -168,10 +153,13 @@ export function sealChaChaPoly(
   out: Uint8Array,
   at: number,
 ): void {
-  const end = at + plaintext.length;
+  const size = plaintext.length, end = at + size;
   if (end + TAG > out.length) throw new RangeError("no room for the ciphertext");
-  chacha20(key, nonce, 1, plaintext, out, at);
-  out.set(authenticate(key, nonce, ad, out.subarray(at, end)), end);
+  setUp(key, nonce);
+  crypt(1, plaintext, size, out, at);
+  authenticate(ad, out, at, size);
+  out.set(computed, end);
+  wipe();
 }
 
 /** The plaintext; undefined where the tag is wrong or missing. */
@@ -181,18 +169,17 @@ export function openChaChaPoly(
   ad: Uint8Array,
   sealed: Uint8Array,
 ): Uint8Array | undefined {
-  const length = sealed.length - TAG;
-  if (length < 0) return undefined;
-  const ciphertext = sealed.subarray(0, length);
-  const tag = authenticate(key, nonce, ad, ciphertext);
+  const size = sealed.length - TAG;
+  if (size < 0) return undefined;
+  setUp(key, nonce);
+  authenticate(ad, sealed, 0, size);
   let difference = 0;
-  for (let i = 0; i < TAG; i++) difference |= tag[i]! ^ sealed[length + i]!;
-  if (difference !== 0) return undefined;
-  const plaintext = new Uint8Array(length);
-  chacha20(key, nonce, 1, ciphertext, plaintext);
+  for (let i = 0; i < TAG; i++) difference |= computed[i]! ^ sealed[size + i]!;
+  let plaintext: Uint8Array | undefined;
+  if (difference === 0) {
+    plaintext = new Uint8Array(size);
+    crypt(1, sealed, size, plaintext, 0);
+  }
+  wipe();
   return plaintext;
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -138,6 +138,26 @@ export function portablePrimitives(): Primitives {
   return composePrimitives(portableHash, portableAgreement, portableAead, portableSignature);
 }
 
+/**
+ * Up to so many bytes of plaintext our own code is the faster one: µs to seal and open, hot, 1.1 and 1.7 against 3.5 and 3.1 at 64 bytes, 3.7 and
+ * 4.6 against 5.6 and 4.7 at 512; a process that mostly sleeps gains more, since every call of the runtime's makes two streams.
+ */
+const SHORT_BYTES = 512;
+
+/** Short plaintexts by plain numbers, all others by `long`. */
+export function shortByOwn(long: AeadPrimitives): AeadPrimitives {
+  return {
+    seal(key, nonce, ad, plaintext, out, at) {
+      const { seal } = plaintext.length <= SHORT_BYTES ? portableAead : long;
+      seal(key, nonce, ad, plaintext, out, at);
+    },
+    open(key, nonce, ad, sealed) {
+      const { open } = sealed.length <= SHORT_BYTES + TAG_BYTES ? portableAead : long;
+      return open(key, nonce, ad, sealed);
+    },
+  };
+}
+
 let chosen: Primitives | undefined;
 
 /** The primitives of this runtime, chosen at the first call. */
@@ -145,7 +165,7 @@ export function primitives(): Primitives {
   return chosen ??= composePrimitives(
     choose(nodeHash, portableHash, probeHash),
     choose(nodeAgreement, portableAgreement, probeAgreement),
-    choose(nodeAead, portableAead, probeAead),
+    shortByOwn(choose(nodeAead, portableAead, probeAead)),
     choose(nodeSignature, portableSignature, probeSignature),
   );
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { chacha20, poly1305 } from "../../src/secure/chacha20_poly1305.ts";
+import { chacha20 } from "../../src/secure/chacha20_poly1305.ts";
+import { poly1305 } from "../../src/secure/poly1305.ts";
 import {
   choose,
   nodePrimitives,
@@ -237,10 +238,26 @@ Deno.test("both twins agree on any X25519 input, reduced or not", () => {
 Deno.test("this runtime's own primitives are chosen where they work", () => {
   const p = primitives();
   assertEquals(p, primitives());
-  assertEquals(p.seal, node.seal);
   assertEquals(p.sha256, node.sha256);
   assertEquals(p.x25519, node.x25519);
   assertEquals(p.ed25519Verifier, node.ed25519Verifier);
+});
+
+Deno.test("records short and long are sealed and opened alike, whoever does it", () => {
+  const chosen = primitives(), key = new Uint8Array(32).fill(1), nonce = new Uint8Array(12).fill(2);
+  for (const size of [0, 1, 15, 16, 17, 63, 64, 65, 511, 512, 513, 2_000]) {
+    const text = new Uint8Array(size).map((_, i) => i), ad = new Uint8Array(size % 20).fill(3);
+    const sealed = [chosen, node, portable].map((each) => {
+      const out = new Uint8Array(size + 16);
+      each.seal(key, nonce, ad, text, out, 0);
+      return out;
+    });
+    assertEquals(sealed[0], sealed[1]);
+    assertEquals(sealed[0], sealed[2]);
+    assertEquals(chosen.open(key, nonce, ad, sealed[0]!), text);
+    sealed[0]![size >> 1]! ^= 1;
+    assertEquals(chosen.open(key, nonce, ad, sealed[0]!), undefined);
+  }
 });
 
 Deno.test("a primitive that is missing, broken or lies is replaced by its portable twin", () => {
