@@ -52,6 +52,7 @@ const RECORD_TTL_SECONDS = 24 * 3_600;
 export class NodeHost implements Host {
   readonly self: PeerId;
   readonly proven: WeakSet<SignedRecord> | undefined;
+  readonly soon: Host["soon"];
   readonly #transport: Transport;
   readonly #identity: Signer;
   readonly #crypto: Crypto;
@@ -64,6 +65,7 @@ export class NodeHost implements Host {
     this.#identity = identity;
     this.#crypto = crypto;
     this.proven = crypto.proven;
+    this.soon = transport.soon === undefined ? undefined : (fire) => transport.soon!(fire);
   }
 
   now(): number {
@@ -101,6 +103,9 @@ export class NodeHost implements Host {
   }
   rtt(peer: PeerId): number | undefined {
     return this.#transport.rtt(peer);
+  }
+  leastRtt(peer: PeerId): number | undefined {
+    return this.#transport.leastRtt?.(peer) ?? this.rtt(peer);
   }
   sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
     this.#crypto.sha256(bytes, start, end, out, at);

@@ -122,7 +122,7 @@ export interface Topic<T = Uint8Array> extends AsyncIterable<Message<T>>, AsyncD
   ready(options?: { neighbors?: number; signal?: AbortSignal }): Promise<void>;
   /**
    * Publishes a value. Resolves when it has been handed to the neighbours' send lanes, or is retained for the first
-   * neighbour to come; under load it resolves later, which is the publisher's back-pressure. `priority` is "normal" by default.
+   * neighbour to come (signed messages of one turn of the event loop are signed together, and handed on, at its end); under load it resolves later, which is the publisher's back-pressure. `priority` is "normal" by default.
    * On a topic with a codec every value goes through it, strings and bytes too.
    * Rejects with code "too-large" (`limits.messageBytes`) or "closed", with TypeError for a value that is neither string nor
    * bytes on a topic without a codec, and with what the codec throws.

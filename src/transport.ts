@@ -111,6 +111,8 @@ export interface Transport extends Clock {
   send(peer: PeerId, lane: Lane, head: Uint8Array, body?: Uint8Array): boolean;
   /** See `Host.rtt`. */
   rtt(peer: PeerId): number | undefined;
+  /** See `Host.leastRtt`. */
+  leastRtt?(peer: PeerId): number | undefined;
   /** The link to `peer`, if it is up. */
   link(peer: PeerId): LinkInfo | undefined;
   /** Every link that is up. */

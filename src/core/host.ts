@@ -33,6 +33,8 @@ export interface Clock {
   random(): number;
   /** Calls `fire` once after `ms`; a real host calls it late, never early. */
   after(ms: number, fire: () => void): TimerId;
+  /** Calls `fire` at the end of this turn of the event loop. Without it: there are no turns. */
+  soon?(fire: () => void): void;
   /** How late this host's own timers have been lately, in ms: how far to trust one's own timeouts. Without it: never late. */
   lag?(): number;
   /** Forgets a timer; one that has fired or was cancelled is ignored. */
@@ -109,6 +111,8 @@ export interface Host extends Clock {
   send(peer: PeerId, lane: Lane, head: Uint8Array, body?: Uint8Array): boolean;
   /** The smoothed round-trip time in ms; undefined before the first measurement or without a connection. */
   rtt(peer: PeerId): number | undefined;
+  /** The least of the last few, which is what the way itself costs. Without it: {@linkcode rtt}. */
+  leastRtt?(peer: PeerId): number | undefined;
   /** SHA-256 of `bytes[start, end)` written to `out` at `at` (32 bytes). */
   sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
   /** Signs with this node's identity; `message` already begins with its context label. */

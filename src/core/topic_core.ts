@@ -141,6 +141,9 @@ abstract class Door {
 }
 
 class OverlayDoor extends Door implements OverlayPort {
+  cost(peer: PeerId): number | undefined {
+    return this.node.host.leastRtt?.(peer) ?? this.rtt(peer);
+  }
   record(): SignedRecord {
     return this.node.host.record();
   }
@@ -198,6 +201,14 @@ class OverlayDoor extends Door implements OverlayPort {
 }
 
 class TreeDoor extends Door implements TreePort {
+  readonly soon: TreePort["soon"];
+
+  constructor(node: Node, topic: TopicCore) {
+    super(node, topic);
+    const { host } = node;
+    this.soon = host.soon === undefined ? undefined : (fire) => host.soon!(fire);
+  }
+
   get alias(): number {
     return this.topic.alias;
   }

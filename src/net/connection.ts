@@ -106,6 +106,11 @@ export class Connection {
     return this.#roundTrip.ms;
   }
 
+  /** The least of the last round trips in ms. */
+  get leastRttMs(): number | undefined {
+    return this.#roundTrip.leastMs;
+  }
+
   /** Bytes that wait in the lanes. */
   get queuedBytes(): number {
     return this.#outbox.lanes.bytes;

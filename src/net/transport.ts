@@ -23,7 +23,7 @@ import { Notices } from "./notices.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { Pool } from "./pool.ts";
 import { TcpNetwork } from "./tcp.ts";
-import { Timers } from "./timers.ts";
+import { atEndOfTurn, Timers } from "./timers.ts";
 import { type LinkTiming, linkTiming } from "./timing.ts";
 
 /** Options of a {@linkcode StreamTransport}. */
@@ -235,6 +235,11 @@ export class StreamTransport implements Transport {
     return this.#pool.get(peer)?.rttMs;
   }
 
+  /** See {@linkcode Transport.leastRtt}. */
+  leastRtt(peer: PeerId): number | undefined {
+    return this.#pool.get(peer)?.leastRttMs;
+  }
+
   /** See {@linkcode Transport.link}. */
   link(peer: PeerId): LinkInfo | undefined {
     return this.#pool.get(peer)?.info();
@@ -268,6 +273,11 @@ export class StreamTransport implements Transport {
   /** See {@linkcode Clock.after}. */
   after(ms: number, fire: () => void): TimerId {
     return this.#clock.after(ms, fire);
+  }
+
+  /** See {@linkcode Clock.soon}; not with a clock of its own, whose time may stand still. */
+  get soon(): Clock["soon"] {
+    return this.#timers && atEndOfTurn;
   }
 
   /** See {@linkcode Clock.lag}. */

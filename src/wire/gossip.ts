@@ -1,12 +1,13 @@
 /**
  * The GOSSIP frame: one published message. Pure.
  *
- * Head: kind, varint alias, u8 hops, u8 path. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, 64 bytes of
- * signature where signed, origin, varint seq, payload. A relay sends a new head and the identical body.
+ * Head: kind, varint alias, u8 hops, u8 path. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, where signed 64
+ * bytes of signature and the way to what is signed (see batch.ts), origin, varint seq, payload. A relay sends a new head and the identical body.
  *
  * @module
  */
 
+import { type Batch, MOST_HEIGHT, wayBytes } from "./batch.ts";
 import { MAX_VARINT_BYTES, varintSize, WireError, writeVarint } from "./bytes.ts";
 import { Frame, Lane } from "./frames.ts";
 
@@ -22,7 +23,8 @@ export const SIGNED_ORIGIN_BYTES = 38;
 /** Origin of an unsigned message: bytes that a topic instance chose at random. */
 export const UNSIGNED_ORIGIN_BYTES = 8;
 /** Most bytes that a body has beside its payload. */
-export const GOSSIP_OVERHEAD: number = 2 + SIGNATURE_BYTES + SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
+export const GOSSIP_OVERHEAD: number = 2 + SIGNATURE_BYTES + wayBytes(MOST_HEIGHT) +
+  SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
 /** The context label of message signatures; 32 bytes of SHA-256 follow it. */
 export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 message\0");
 
@@ -53,7 +55,9 @@ export interface GossipShape {
   depth: number;
   /** True where its copies are reason to prune. */
   marked: boolean;
-  /** Where the origin begins; the signature, if any, lies right before it. */
+  /** Where the signature begins, with the way right behind it; where the origin is, of an unsigned body. */
+  signatureAt: number;
+  /** Where the origin begins. */
   originAt: number;
   /** The author's counter. */
   seq: number;
@@ -69,6 +73,7 @@ export function gossipShape(): GossipShape {
     tree: 0,
     depth: 0,
     marked: false,
+    signatureAt: 0,
     originAt: 0,
     seq: 0,
     payloadAt: 0,
@@ -88,7 +93,18 @@ export function readGossip(
   if ((flags & 6) === 6) throw new WireError("gossip: unknown flags");
   const signed = (flags & SIGNED) !== 0;
   const tree = flags >> 3 & 15;
-  const originAt = start + headBytes(tree, signed);
+  const signatureAt = start + (tree === 0 ? 1 : 2);
+  let originAt = signatureAt;
+  if (signed) {
+    const wayAt = signatureAt + SIGNATURE_BYTES;
+    if (wayAt + 1 >= end) throw new WireError("gossip: truncated");
+    const height = bytes[wayAt]!;
+    if (height > MOST_HEIGHT) throw new WireError("gossip: way too long");
+    if (height > 0 && bytes[wayAt + 1]! >> height !== 0) {
+      throw new WireError("gossip: no such place");
+    }
+    originAt = wayAt + wayBytes(height);
+  }
   let at = originAt + (signed ? SIGNED_ORIGIN_BYTES : UNSIGNED_ORIGIN_BYTES);
   if (at >= end) throw new WireError("gossip: truncated");
   let byte = bytes[at++]!;
@@ -107,14 +123,16 @@ export function readGossip(
   shape.tree = tree;
   shape.marked = flags >= MARKED;
   shape.depth = tree === 0 ? 0 : bytes[start + 1]!;
+  shape.signatureAt = signatureAt;
   shape.originAt = originAt;
   shape.seq = seq;
   shape.payloadAt = at;
 }
 
-/** Bytes of a body before its origin: flags, depth in all trees but the first, signature where signed. */
-export function headBytes(tree: number, signed: boolean): number {
-  return 1 + (tree === 0 ? 0 : 1) + (signed ? SIGNATURE_BYTES : 0);
+/** Where the origin of a signed body that was read before begins. */
+export function originOf(body: Uint8Array): number {
+  const wayAt = (treeOf(body) === 0 ? 1 : 2) + SIGNATURE_BYTES;
+  return wayAt + wayBytes(body[wayAt]!);
 }
 
 /** The lane of a body that was read before. */
@@ -189,8 +207,8 @@ export function signedBytes(digest: Uint8Array): Uint8Array {
   return message;
 }
 
-/** What {@linkcode buildGossip} makes a body of. */
-export interface GossipParts {
+/** What {@linkcode draftGossip} makes a draft of. */
+export interface DraftParts {
   /** {@linkcode signedOrigin}, or {@linkcode UNSIGNED_ORIGIN_BYTES} random bytes. */
   readonly origin: Uint8Array;
   /** The author's counter. */
@@ -209,28 +227,78 @@ export interface GossipParts {
   readonly key: Uint8Array;
   /** SHA-256. */
   readonly hash: Hash;
-  /** Signs; absent on unsigned topics. */
-  readonly sign: ((message: Uint8Array) => Uint8Array) | undefined;
+  /** Whether it will be signed. */
+  readonly signed: boolean;
 }
 
-/** Makes a body and writes its digest to `digest` (32 bytes); returns the body. */
-export function buildGossip(parts: GossipParts, digest: Uint8Array): Uint8Array {
-  const { origin, seq, payload, sign, tree = 0, depth = 0, marked } = parts;
-  const originAt = headBytes(tree, sign !== undefined);
+/** A body whose id is known and whose signature is not. */
+export interface GossipDraft {
+  /** Its hash, 32 bytes. */
+  readonly digest: Uint8Array;
+  /** Room for what comes before the origin, then all the rest. */
+  readonly bytes: Uint8Array;
+  readonly originAt: number;
+  readonly seq: number;
+  readonly flags: number;
+  readonly depth: number;
+}
+
+/** The signature of a draft and, where it was signed with others, their tree and its place in it. */
+export interface DraftSignature {
+  readonly signature: Uint8Array;
+  readonly batch?: Batch;
+  readonly place?: number;
+}
+
+/** Most bytes before the origin. */
+const MOST_HEAD = 2 + SIGNATURE_BYTES + wayBytes(MOST_HEIGHT);
+
+/** Copies a payload and makes its id. */
+export function draftGossip(parts: DraftParts): GossipDraft {
+  const { origin, seq, payload, signed, tree = 0, depth = 0, marked } = parts;
+  const originAt = signed ? MOST_HEAD : 2;
   const seqAt = originAt + origin.length;
   const payloadAt = seqAt + varintSize(seq);
-  const body = new Uint8Array(payloadAt + payload.length);
-  body[0] = (sign ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3 |
+  const bytes = new Uint8Array(payloadAt + payload.length);
+  bytes.set(origin, originAt);
+  writeVarint(bytes, seqAt, seq);
+  bytes.set(payload, payloadAt);
+  const digest = new Uint8Array(32);
+  gossipDigest(parts.hash, parts.key, bytes, originAt, bytes.length, digest);
+  const flags = (signed ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3 |
     (marked ? MARKED : 0);
-  if (tree !== 0) body[1] = Math.min(255, depth);
-  body.set(origin, originAt);
-  writeVarint(body, seqAt, seq);
-  body.set(payload, payloadAt);
-  gossipDigest(parts.hash, parts.key, body, originAt, body.length, digest);
-  if (sign) {
-    body.set(sign(signedBytes(digest)).subarray(0, SIGNATURE_BYTES), originAt - SIGNATURE_BYTES);
+  return { digest, bytes, originAt, seq, flags, depth: Math.min(255, depth) };
+}
+
+/** Makes the body of a draft: a view of the draft's bytes, in which the head is written. */
+export function finishGossip(draft: GossipDraft, signed?: DraftSignature): Uint8Array {
+  const { bytes, originAt, flags, depth } = draft;
+  const tree = flags >> 3 & 15;
+  let at = originAt - (tree === 0 ? 1 : 2);
+  if (signed !== undefined) {
+    const { signature, batch, place = 0 } = signed;
+    at -= SIGNATURE_BYTES + wayBytes(batch?.height ?? 0);
+    const signatureAt = at + (tree === 0 ? 1 : 2);
+    bytes.set(signature.subarray(0, SIGNATURE_BYTES), signatureAt);
+    if (batch === undefined) bytes[signatureAt + SIGNATURE_BYTES] = 0;
+    else batch.writeWay(place, bytes, signatureAt + SIGNATURE_BYTES);
   }
-  return body;
+  bytes[at] = flags;
+  if (tree !== 0) bytes[at + 1] = depth;
+  return bytes.subarray(at);
+}
+
+/** Makes the body of a message that is signed by itself, or not at all, and writes its digest to `digest` (32 bytes). */
+export function buildGossip(
+  parts: Omit<DraftParts, "signed"> & {
+    readonly sign: ((message: Uint8Array) => Uint8Array) | undefined;
+  },
+  digest: Uint8Array,
+): Uint8Array {
+  const { sign } = parts;
+  const draft = draftGossip({ ...parts, signed: sign !== undefined });
+  digest.set(draft.digest);
+  return finishGossip(draft, sign && { signature: sign(signedBytes(draft.digest)) });
 }
 
 /** Bytes of the head behind kind and alias: hops and path. */

@@ -79,7 +79,7 @@ Deno.test("the signature is no part of the id, everything else behind it is", ()
   const parts = { origin, seq: 1, priority: "normal" as const, payload: new Uint8Array(4), key };
   const id = (body: Uint8Array) => {
     const digest = new Uint8Array(32);
-    gossipDigest(sha256, key, body, 65, body.length, digest);
+    gossipDigest(sha256, key, body, 66, body.length, digest);
     return digest;
   };
   const body = buildGossip(
@@ -89,7 +89,7 @@ Deno.test("the signature is no part of the id, everything else behind it is", ()
   for (let i = 1; i < body.length; i++) {
     const other = body.slice();
     other[i]! ^= 1;
-    if (i < 65) assertEquals(id(other), id(body));
+    if (i < 66) assertEquals(id(other), id(body));
     else assertNotEquals(id(other), id(body));
   }
 });
@@ -136,6 +136,13 @@ Deno.test("padded counters, unknown flags and oversize payloads are refused", ()
   read(5 << 3, 7, ...origin, 1);
   assertEquals([shape.tree, shape.depth, shape.marked], [5, 7, false]);
   assertThrows(() => read(0, ...origin, ...new Array(9).fill(0xff)), WireError);
+  const rest = new Array(38 + 2).fill(1), signature = new Array(64).fill(1);
+  read(1, ...signature, 0, ...rest);
+  read(1, ...signature, 2, 3, ...new Array(64).fill(1), ...rest);
+  assertThrows(() => read(1, ...signature, 2, 4, ...new Array(64), ...rest), WireError, "place");
+  assertThrows(() => read(1, ...signature, 6, 1, ...new Array(192), ...rest), WireError, "way");
+  assertThrows(() => read(1, ...signature), WireError, "truncated");
+  assertThrows(() => read(1, ...signature, 5, 1, ...rest), WireError, "truncated");
 });
 
 Deno.test("the head is kind, alias and hops", () => {

@@ -18,10 +18,20 @@ import { Identity } from "../../src/secure/identity.ts";
 import { HandshakeState, PATTERNS, type Role } from "../../src/secure/noise.ts";
 import { type KeyPair, primitives } from "../../src/secure/primitives.ts";
 import { topicKey } from "../../src/topic_settings.ts";
+import { Batch, signedRoot } from "../../src/wire/batch.ts";
 import { fromHex, toHex, varintSize, writeVarint } from "../../src/wire/bytes.ts";
 import { encodeCbor } from "../../src/wire/cbor.ts";
 import { Frame, Lane } from "../../src/wire/frames.ts";
-import { buildGossip, gossipHead, type Priority, signedOrigin } from "../../src/wire/gossip.ts";
+import {
+  draftGossip,
+  finishGossip,
+  type GossipDraft,
+  gossipHead,
+  type Hash,
+  type Priority,
+  signedBytes,
+  signedOrigin,
+} from "../../src/wire/gossip.ts";
 import { encodeOpen, topicHead } from "../../src/wire/node_messages.ts";
 import { encodeOverlay, type OverlayMessage } from "../../src/wire/overlay_messages.ts";
 import { type PeerRecord, type SignedRecord, signRecord } from "../../src/wire/record.ts";
@@ -165,18 +175,15 @@ function gossip(): Json[] {
     { priority: "normal", signed: true, payload: "hello", seq: 300 },
     { priority: "bulk", signed: false, payload: "größer", seq: 2 },
   ];
-  return cases.map(({ priority, signed, payload, seq }) => {
-    const key = keyOf(NETWORK, "blocks"), digest = new Uint8Array(32), hops = 3;
-    const incarnation = 1_700_000_000_123;
-    const body = buildGossip({
-      origin: signed ? signedOrigin(fromHex(ALICE.id), incarnation) : new Uint8Array(8).fill(9),
-      seq,
-      priority,
-      payload: text(payload),
-      key,
-      hash: (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at),
-      sign: signed ? (message) => ALICE.sign(message) : undefined,
-    }, digest);
+  const key = keyOf(NETWORK, "blocks"), incarnation = 1_700_000_000_123;
+  const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at);
+  const origin = signedOrigin(fromHex(ALICE.id), incarnation);
+  const stored = (
+    { priority, signed, payload, seq }: typeof cases[0],
+    draft: GossipDraft,
+    body: Uint8Array,
+  ) => {
+    const hops = 3, { digest } = draft;
     return plain({
       topicKey: key,
       signed,
@@ -192,7 +199,34 @@ function gossip(): Json[] {
       hops,
       frame: join(gossipHead(ALIAS, hops, 5 * hops), body),
     });
+  };
+  const draft = ({ priority, signed, payload, seq }: typeof cases[0]) =>
+    draftGossip({
+      origin: signed ? origin : new Uint8Array(8).fill(9),
+      seq,
+      priority,
+      payload: text(payload),
+      key,
+      hash,
+      signed,
+    });
+  const alone = cases.map((each) => {
+    const made = draft(each);
+    const signature = each.signed ? ALICE.sign(signedBytes(made.digest)) : undefined;
+    return stored(each, made, finishGossip(made, signature && { signature }));
   });
+  const batched = ["one", "two", "three"].map((payload, i) => {
+    return { priority: "normal" as const, signed: true, payload, seq: 301 + i };
+  });
+  const drafts = batched.map(draft);
+  const batch = new Batch(hash, drafts.map(({ digest }) => digest));
+  const signature = ALICE.sign(signedRoot(batch.root));
+  const together = drafts.map((made, place) => {
+    const body = finishGossip(made, { signature, batch, place });
+    const root = plain({ root: batch.root, height: batch.height, place });
+    return { ...stored(batched[place]!, made, body) as object, ...root as object } as Json;
+  });
+  return [...alone, ...together];
 }
 
 function overlay(): Vector[] {

@@ -10,6 +10,7 @@ import { Channel } from "../../src/secure/channel.ts";
 import { handshakePrologue } from "../../src/secure/handshake.ts";
 import { HandshakeState, PATTERNS, type Role } from "../../src/secure/noise.ts";
 import { primitives } from "../../src/secure/primitives.ts";
+import { rootOf, signedRoot } from "../../src/wire/batch.ts";
 import { fromHex, Reader, toHex } from "../../src/wire/bytes.ts";
 import { decodeCbor } from "../../src/wire/cbor.ts";
 import { Frame } from "../../src/wire/frames.ts";
@@ -47,6 +48,10 @@ interface StoredGossip extends Record<"topicKey" | "author" | "payload" | "body"
   alias: number;
   hops: number;
   frame: string;
+  /** Of messages that were signed together. */
+  root?: string;
+  height?: number;
+  place?: number;
 }
 
 interface StoredRecord {
@@ -181,8 +186,20 @@ Deno.test("the stored messages have the ids and signatures that follow from thei
     if (!shape.signed) continue;
     assertEquals(toHex(body, shape.originAt, shape.originAt + 32), expected.author);
     assertEquals(readIncarnation(body, shape.originAt), expected.incarnation);
-    const signature = body.subarray(shape.originAt - 64, shape.originAt);
-    assert(verify(expected.author, signedBytes(digest), signature));
+    const signature = body.subarray(shape.signatureAt, shape.signatureAt + 64);
+    const wayAt = shape.signatureAt + 64;
+    assertEquals([body[wayAt], body[wayAt]! > 0 && body[wayAt + 1]], [
+      expected.height ?? 0,
+      expected.place ?? false,
+    ]);
+    if (expected.root === undefined) {
+      assert(verify(expected.author, signedBytes(digest), signature));
+      continue;
+    }
+    const root = new Uint8Array(32);
+    rootOf(hash, digest, body, wayAt, root);
+    assertEquals(toHex(root), expected.root);
+    assert(verify(expected.author, signedRoot(root), signature));
   }
 });
 

@@ -30,10 +30,10 @@ export class LinkCosts {
     return this.#known?.size ?? 0;
   }
 
-  /** The cost of a link to `peer`: the connection's smoothed round trip, or what it was not long ago. */
+  /** The cost of a link to `peer`: the connection's round trip, the least of the last few, or what it was not long ago. */
   of(peer: PeerId): number | undefined {
-    const rtt = this.#port.rtt(peer);
-    if (rtt !== undefined) return rtt;
+    const cost = this.#port.cost(peer);
+    if (cost !== undefined) return cost;
     const known = this.#known?.get(peer);
     if (known === undefined || this.#port.now() - known.at >= FRESH_MS) return undefined;
     // It could not be reached, and is connected all the same: nothing is known until its first ping is answered.
@@ -56,7 +56,7 @@ export class LinkCosts {
   mean(peers: readonly PeerId[]): number {
     let sum = 0, count = 0;
     for (const peer of peers) {
-      const ms = this.#port.rtt(peer);
+      const ms = this.#port.cost(peer);
       if (ms === undefined) continue;
       sum += ms;
       count++;
@@ -97,14 +97,14 @@ export class CostProbe {
     const look = () => {
       this.#timer = undefined;
       for (const [peer, seen] of looks) {
-        const rtt = this.#port.rtt(peer);
-        if (rtt !== undefined && seen + 1 >= SETTLED_LOOKS) this.#settle(looks, peer, rtt);
-        else if (rtt !== undefined) looks.set(peer, seen + 1);
+        const cost = this.#port.cost(peer);
+        if (cost !== undefined && seen + 1 >= SETTLED_LOOKS) this.#settle(looks, peer, cost);
+        else if (cost !== undefined) looks.set(peer, seen + 1);
         else if (this.#costs.of(peer) !== undefined) looks.delete(peer);
       }
       const over = this.#port.now() >= until;
       if (over) {
-        for (const peer of looks.keys()) this.#costs.note(peer, this.#port.rtt(peer) ?? Infinity);
+        for (const peer of looks.keys()) this.#costs.note(peer, this.#port.cost(peer) ?? Infinity);
       }
       if (over || looks.size === 0) done();
       else this.#timer = this.#port.after(LOOK_MS, look);

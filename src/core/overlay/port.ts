@@ -30,6 +30,8 @@ export interface OverlayPort extends Clock {
   queued(peer: PeerId): boolean;
   /** The smoothed round-trip time. */
   rtt(peer: PeerId): number | undefined;
+  /** What a link to a connected peer costs: see `Host.leastRtt`. */
+  cost(peer: PeerId): number | undefined;
   /**
    * Sends over the connection to `peer`, dialling first where none is up. Where that fails, or no address is known,
    * `HyParView.unreachable(peer)` is called later, never inside this call.

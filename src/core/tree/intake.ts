@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rootOf, signedRoot } from "../../wire/batch.ts";
 import { toHex } from "../../wire/bytes.ts";
 import {
   GOSSIP_WAY,
@@ -11,18 +12,18 @@ import {
   type GossipShape,
   gossipShape,
   type Hash,
-  headBytes,
   ID_BYTES,
   laneOf,
   originMark,
+  originOf,
   readGossip,
   readIncarnation,
   SIGNATURE_BYTES,
   signedBytes,
-  treeOf,
 } from "../../wire/gossip.ts";
 import type { PeerId } from "../host.ts";
 import { Authors } from "./authors.ts";
+import { CheckedRoots } from "./checked_roots.ts";
 import type { TreeContext } from "./context.ts";
 import type { Fetcher } from "./fetcher.ts";
 import type { LazyPush } from "./lazy_push.ts";
@@ -47,12 +48,14 @@ export interface IntakeParts {
 
 const SHAPE: GossipShape = gossipShape();
 const DIGEST = new Uint8Array(32);
+const ROOT = new Uint8Array(32);
 
 /** Takes payloads in and passes accepted ones on. */
 export class Intake {
   readonly #context: TreeContext;
   readonly #parts: IntakeParts;
   readonly #authors: Authors;
+  #roots: CheckedRoots | undefined;
   readonly #hash: Hash;
   #validating = 0;
   #validatingBytes = 0;
@@ -107,7 +110,7 @@ export class Intake {
       if (link !== undefined) fetcher.later(link, DIGEST, now);
       return;
     }
-    if (signed && !this.#verify(peer, bytes, originAt)) {
+    if (signed && !this.#verify(peer, bytes)) {
       if (chased >= 0) fetcher.refuse(chased, link, now);
       return;
     }
@@ -210,17 +213,30 @@ export class Intake {
     this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), marked, now);
   }
 
-  #verify(peer: PeerId, bytes: Uint8Array, originAt: number): boolean {
+  #verify(peer: PeerId, bytes: Uint8Array): boolean {
     const { port, counters } = this.#context;
-    const signature = bytes.subarray(originAt - SIGNATURE_BYTES, originAt);
-    const author = this.#authors.idOf(bytes, originAt);
-    if (port.verify(author, signedBytes(DIGEST), signature)) return true;
+    if (this.#isSigned(bytes)) return true;
     // The id is not marked: the same message may yet come with its true signature.
     const id = toHex(DIGEST, 0, ID_BYTES);
     counters.rejected++;
     port.rejected(id, peer, "bad signature");
     port.misbehaved(peer, 25, "bad signature");
     return false;
+  }
+
+  /** Checks the signature of the body that {@linkcode SHAPE} and {@linkcode DIGEST} are of. */
+  #isSigned(bytes: Uint8Array): boolean {
+    const { port } = this.#context, { signatureAt, originAt } = SHAPE;
+    const wayAt = signatureAt + SIGNATURE_BYTES;
+    const signature = bytes.subarray(signatureAt, wayAt);
+    const author = this.#authors.idOf(bytes, originAt);
+    if (bytes[wayAt] === 0) return port.verify(author, signedBytes(DIGEST), signature);
+    rootOf(this.#hash, DIGEST, bytes, wayAt, ROOT);
+    if (this.#roots?.has(bytes, originAt, ROOT, signatureAt)) return true;
+    if (!port.verify(author, signedRoot(ROOT), signature)) return false;
+    this.#roots ??= new CheckedRoots();
+    this.#roots.add(bytes, originAt, ROOT, signatureAt);
+    return true;
   }
 
   #judge(message: HeldMessage, now: number): void {
@@ -264,7 +280,7 @@ export class Intake {
     const { entry, body } = message;
     log.setState(entry, Seen.DELIVERED);
     if (options.sign) {
-      const originAt = headBytes(treeOf(body), true);
+      const originAt = originOf(body);
       const number = readIncarnation(body, originAt);
       const incarnation = this.#authors.accept(body, originAt, number, now);
       if (incarnation !== undefined) log.setAuthor(entry, incarnation, message.seq);

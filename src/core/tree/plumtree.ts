@@ -10,12 +10,15 @@ import type { Limits } from "../../limits.ts";
 import { fromHex, WireError } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import {
-  buildGossip,
+  draftGossip,
+  finishGossip,
   GOSSIP_WAY,
+  type GossipDraft,
   laneOf,
   originMark,
   type Priority,
   signedOrigin,
+  treeOf,
   UNSIGNED_ORIGIN_BYTES,
 } from "../../wire/gossip.ts";
 import { readPrune } from "../../wire/tree_messages.ts";
@@ -36,11 +39,14 @@ import { Optimizer } from "./optimize.ts";
 import type { TreeMessage, TreePort, Verdict } from "./port.ts";
 import { Repair } from "./repair.ts";
 import { Server } from "./server.ts";
+import { Signing } from "./signing.ts";
 import { TreeChoice } from "./tree_choice.ts";
 import { TreeLinks } from "./tree_links.ts";
 
 export type { PlumtreeOptions, TreeMetrics } from "./context.ts";
 
+/** Of own messages, which nobody judges. */
+const NO_ENTRY = -1;
 /** A link that ends so soon may not have carried what was pushed when it came up. */
 const FIRST_PUSH_MS = 5_000;
 
@@ -54,6 +60,7 @@ export class Plumtree {
   readonly #intake: Intake;
   readonly #repair: Repair;
   readonly #choice: TreeChoice;
+  #signing: Signing | undefined;
   #origin: Uint8Array | undefined;
   #seq = 0;
   /** Own messages that never left this node. */
@@ -101,47 +108,42 @@ export class Plumtree {
     return this.#context.links.list.filter((link) => !link.eager).map((link) => link.peer);
   }
 
-  /** Publishes: pushes to the neighbours, or keeps it for the first one that comes. The payload is copied. */
+  /**
+   * Publishes: pushes to the neighbours, or keeps it for the first one that comes. The payload is copied. What is signed with others of this
+   * turn of the event loop goes out at its end.
+   */
   publish(payload: Uint8Array, priority: Priority = "normal"): TreeMessage {
-    const { port, options, limits, log, links, counters } = this.#context;
+    const { port, options, limits } = this.#context;
     if (this.#context.closed) throw new GossipError("closed", "the topic is closed");
     if (payload.length > limits.messageBytes) {
       throw new GossipError("too-large", `a message has at most ${limits.messageBytes} bytes`);
     }
     this.#origin ??= this.#makeOrigin();
-    const now = port.now(), seq = options.nextSeq?.() ?? ++this.#seq, digest = new Uint8Array(32);
-    const tree = this.#choice.best(),
-      depth = this.#choice.depth(tree),
-      marked = this.#treeLinks.rule(tree).mark(now);
-    const body = buildGossip({
+    const tree = this.#choice.best();
+    const draft = draftGossip({
       origin: this.#origin,
-      seq,
+      seq: options.nextSeq?.() ?? ++this.#seq,
       priority,
       tree,
-      depth,
-      marked,
+      depth: this.#choice.depth(tree),
+      marked: this.#treeLinks.rule(tree).mark(port.now()),
       payload,
       key: port.key,
       hash: (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at),
-      sign: options.sign ? (message) => port.sign(message) : undefined,
-    }, digest);
-    const entry = log.add(digest, 0, Seen.DELIVERED, tree, NO_SLOT, 0, now);
-    log.retain(entry, body, 0, body.length, now);
-    counters.published++;
-    this.#treeLinks.rule(tree).news(originMark(this.#origin, 0), undefined, now);
-    if (links.list.length === 0) this.#keepUnsent(entry);
-    else this.#intake.relay(entry, body, now, undefined);
-    this.#repair.wake(now);
+      signed: options.sign,
+    });
+    this.#context.counters.published++;
+    const body = this.#send(draft) ?? draft.bytes.subarray(draft.originAt);
     return new HeldMessage({
-      entry,
+      entry: NO_ENTRY,
       body,
       payloadAt: body.length - payload.length,
       from: options.sign ? port.self : undefined,
-      seq,
+      seq: draft.seq,
       via: port.self,
       hops: 0,
       old: false,
-    }, digest);
+    }, draft.digest);
   }
 
   /** A frame came: `kind` is its first byte, `bytes[at, end)` what is behind the alias. */
@@ -231,11 +233,12 @@ export class Plumtree {
   }
 
   /**
-   * Before the goodbye: own messages that lazy links have not been told of yet go there as payloads, since nobody will be
+   * Before the goodbye: what waits for its signature is signed, and own messages that lazy links have not been told of yet go there as payloads, since nobody will be
    * here to answer a GRAFT.
    */
   flush(): void {
     const { links, log, port } = this.#context;
+    this.#signing?.flush();
     for (const link of links.list) {
       for (const entry of link.announcements) {
         if (!log.holds(entry) || log.via(entry) !== NO_SLOT || log.has(entry, link.bit)) continue;
@@ -286,6 +289,31 @@ export class Plumtree {
     } else {
       throw new WireError("tree: unknown kind");
     }
+  }
+
+  /** Signs and sends an own message, now (then this is its body) or with others. */
+  #send(draft: GossipDraft): Uint8Array | undefined {
+    const { port, options } = this.#context;
+    if (options.sign) {
+      this.#signing ??= new Signing(port, (draft, body) => this.#spread(draft, body));
+      return this.#signing.add(draft);
+    }
+    const body = finishGossip(draft);
+    this.#spread(draft, body);
+    return body;
+  }
+
+  /** Sends an own message on its way. */
+  #spread(draft: GossipDraft, body: Uint8Array): void {
+    const { port, log, links, closed } = this.#context;
+    if (closed) return;
+    const now = port.now(), tree = treeOf(body);
+    const entry = log.add(draft.digest, 0, Seen.DELIVERED, tree, NO_SLOT, 0, now);
+    log.retain(entry, body, 0, body.length, now);
+    this.#treeLinks.rule(tree).news(originMark(this.#origin!, 0), undefined, now);
+    if (links.list.length === 0) this.#keepUnsent(entry);
+    else this.#intake.relay(entry, body, now, undefined);
+    this.#repair.wake(now);
   }
 
   #makeOrigin(): Uint8Array {

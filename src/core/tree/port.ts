@@ -31,7 +31,7 @@ export type Verdict =
 export interface TreeMessage {
   /** The id: 40 lower-case hex digits, made when it is first read. */
   readonly id: string;
-  /** The whole body as it travels (see wire/gossip.ts); the payload is its tail. */
+  /** The body as it travels (see wire/gossip.ts), of own ones that are signed with others from the origin on; the payload is its tail. */
   readonly body: Uint8Array;
   /** Where the payload begins in {@linkcode body}. */
   readonly payloadAt: number;

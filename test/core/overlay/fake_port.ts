@@ -314,6 +314,9 @@ export class FakePort implements OverlayPort {
     if (!this.connected(peer)) return undefined;
     return this.#world.cost?.(parseInt(this.self, 16), parseInt(peer, 16));
   }
+  cost(peer: PeerId): number | undefined {
+    return this.rtt(peer);
+  }
   connect(peer: PeerId): void {
     if (this.wired) this.#world.connect(this, peer);
     else this.dialed.push(peer);

@@ -1,15 +1,8 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { Frame } from "../../../src/wire/frames.ts";
 import type { TreeMessage } from "../../../src/core/tree/port.ts";
-import { connect, type TestNode, World } from "./world.ts";
+import { line, type TestNode, World } from "./world.ts";
 
-function line(n: number, options = {}): [World, TestNode[]] {
-  const world = new World(options);
-  const nodes = world.spawn(n);
-  connect(world, Array.from({ length: n - 1 }, (_, i) => [i, i + 1]));
-  world.run(3_000);
-  return [world, nodes];
-}
 const signed = { tree: { sign: true } };
 
 Deno.test("nothing is relayed or announced before validation accepts", () => {

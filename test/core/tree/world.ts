@@ -28,11 +28,11 @@ export function peerId(index: number): string {
   return hash("sha256", `peer ${index}`, "hex") as string;
 }
 
-function sha256(bytes: Uint8Array): Uint8Array {
+export function sha256(bytes: Uint8Array): Uint8Array {
   return hash("sha256", bytes, "buffer") as Uint8Array;
 }
 
-function seal(author: string, message: Uint8Array): Uint8Array {
+export function seal(author: string, message: Uint8Array): Uint8Array {
   const both = new Uint8Array(64 + message.length);
   both.set(text.encode(author));
   both.set(message, 64);
@@ -59,6 +59,8 @@ export interface WorldOptions {
   room?: (from: number, to: number, lane: Lane, kind: number) => boolean;
   /** Cheap stand-in for SHA-256, for benchmarks. */
   fastHash?: boolean;
+  /** Nodes learn of the end of their turns, which is before anything else happens. */
+  turns?: boolean;
 }
 
 export class TestNode {
@@ -71,6 +73,9 @@ export class TestNode {
   readonly tree: Plumtree;
   validate: (message: TreeMessage) => Verdict | undefined = () => "accept";
   keep = true;
+  /** Signatures made and checked. */
+  signed = 0;
+  checked = 0;
 
   constructor(readonly world: World, readonly index: number, tree: Partial<PlumtreeOptions>) {
     this.id = peerId(index);
@@ -109,9 +114,15 @@ export class TestNode {
         if (world.options.fastHash) cheap(bytes, end, out, at);
         else out.set(sha256(bytes.subarray(start, end)), at);
       },
-      sign: (message) => seal(this.id, message),
-      verify: (author, message, signature) =>
-        seal(author, message).every((byte, i) => byte === signature[i]),
+      soon: world.options.turns ? (fire) => void world.after(0, fire) : undefined,
+      sign: (message) => {
+        this.signed++;
+        return seal(this.id, message);
+      },
+      verify: (author, message, signature) => {
+        this.checked++;
+        return seal(author, message).every((byte, i) => byte === signature[i]);
+      },
       validate: (message) => this.validate(message),
       deliver: (message) => {
         world.deliveries++;
@@ -342,4 +353,13 @@ export function isSpanningTree(n: number, edges: readonly (readonly [number, num
     root[find(a)] = find(b);
   }
   return true;
+}
+
+/** A world of nodes in a row, settled. */
+export function line(n: number, options: WorldOptions = {}): [World, TestNode[]] {
+  const world = new World(options);
+  const nodes = world.spawn(n);
+  connect(world, Array.from({ length: n - 1 }, (_, i) => [i, i + 1]));
+  world.run(3_000);
+  return [world, nodes];
 }
