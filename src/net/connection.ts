@@ -10,6 +10,7 @@ import { Reader, WireError } from "../wire/bytes.ts";
 import { Frame, type Lane } from "../wire/frames.ts";
 import type { Duplex } from "./duplex.ts";
 import { type EndReason, goodbyeCode, goodbyeReason } from "./goodbye.ts";
+import { Inbox } from "./inbox.ts";
 import type { ConnectionOptions, LinkContext, RecordChannel } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Reassembly } from "./reassembly.ts";
@@ -59,6 +60,7 @@ export class Connection {
   #ended: EndReason | undefined;
   #destroyed = false;
   #finished: Promise<void> = Promise.resolve();
+  #finish: () => void = () => {};
   #used = false;
   #fullFrom = 0;
   #doubts: ((alive: boolean) => void)[] = [];
@@ -146,7 +148,15 @@ export class Connection {
     this.#reader.maximum = MAX_RECORD;
     this.#heardAt = this.#clock.now();
     this.#arm(this.#pause);
-    this.#finished = this.#run();
+    this.#finished = new Promise((resolve) => this.#finish = resolve);
+    this.#records();
+    if (this.#destroyed) return this.#stop();
+    new Inbox({
+      duplex: this.#duplex,
+      reader: this.#reader,
+      came: (bytes) => this.#came(bytes),
+      ended: () => this.#stop(),
+    }).read();
   }
 
   /** Counts as accepted from now on. */
@@ -232,25 +242,18 @@ export class Connection {
     this.#destroy();
   }
 
-  async #run(): Promise<void> {
-    try {
-      do {
-        this.#records();
-      } while (!this.#destroyed && await this.#more());
-    } catch {
-      // The stream broke: "lost", unless the end was known already.
-    }
-    this.#broke();
-    await this.#outbox.done;
-  }
-
-  async #more(): Promise<boolean> {
-    const before = this.#reader.bytes;
-    if (!await this.#reader.fill()) return false;
-    this.#context.counters.bytesIn += this.#reader.bytes - before;
+  #came(bytes: number): boolean {
+    this.#context.counters.bytesIn += bytes;
     this.#heardAt = this.#clock.now();
     if (this.#doubts.length > 0) this.#settleDoubts(true);
-    return true;
+    this.#records();
+    return !this.#destroyed;
+  }
+
+  /** Nothing more will be read: "lost", unless the end was known already. */
+  #stop(): void {
+    this.#broke();
+    this.#outbox.done.then(this.#finish);
   }
 
   /** Takes every whole record that was read. One bad record ends the connection. */

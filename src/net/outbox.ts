@@ -45,6 +45,19 @@ const SMALL_RECORD = 4 * 1024;
 /** Buffers for larger records: one per write under way, a few kept for the next. */
 const spare: Uint8Array[] = [];
 const SPARE_BUFFERS = 16;
+/** Those that flush at the end of this turn of the event loop: one callback of the runtime's for all connections of the process. */
+let due: (() => void)[] = [];
+
+function atEndOfTurn(flush: () => void): void {
+  if (due.length === 0) setImmediate(flushDue);
+  due.push(flush);
+}
+
+function flushDue(): void {
+  const flushes = due;
+  due = [];
+  for (const flush of flushes) flush();
+}
 
 /** The sending half of a connection. */
 export class Outbox {
@@ -54,11 +67,17 @@ export class Outbox {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #broken: () => void;
+  // One of each for all records, and no async function: with those a record's way out and in made twice the garbage.
   readonly #start = (): void => this.#flush();
+  readonly #wrote = (bytes: number): void => this.#advance(bytes);
+  readonly #failed = (): void => this.#fail();
   #scheduled = false;
   #pumping = false;
   #dead = false;
-  #done: Promise<void> = Promise.resolve();
+  readonly #waiting: (() => void)[] = [];
+  /** What is being written, and how much of it is. */
+  #record: Uint8Array | undefined;
+  #written = 0;
   #pong = -1;
   #ping = -1;
   #pingFlags = 0;
@@ -117,47 +136,71 @@ export class Outbox {
 
   /** Resolves when no write is under way any more. */
   get done(): Promise<void> {
-    return this.#done;
+    if (!this.#pumping) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #schedule(): void {
     if (this.#pumping || this.#scheduled || this.#dead) return;
     this.#scheduled = true;
-    setImmediate(this.#start);
+    atEndOfTurn(this.#start);
   }
 
   #flush(): void {
     this.#scheduled = false;
     if (this.#pumping || this.#dead) return;
     this.#pumping = true;
-    this.#done = this.#pump();
+    this.#pump();
   }
 
-  async #pump(): Promise<void> {
+  /** Seals what waits and writes it. */
+  #pump(): void {
     try {
-      for (;;) {
-        const bytes = this.#next();
-        if (bytes === undefined) break;
-        this.writingSince = this.#clock.now();
-        for (let at = 0; at < bytes.length && !this.#dead;) {
-          const wrote = await this.#duplex.write(at === 0 ? bytes : bytes.subarray(at));
-          at += wrote;
-          this.bytesOut += wrote;
-          this.#counters.bytesOut += wrote;
-          // A slow link that moves is not stuck.
-          if (at < bytes.length) this.writingSince = this.#clock.now();
-        }
-        this.writingSince = undefined;
-        this.#release();
-      }
-      if (this.#goodbyeWritten && !this.#dead) await this.#duplex.closeWrite();
+      this.#record = this.#next();
+      if (this.#record === undefined) return this.#rest();
+      this.#written = 0;
+      this.#write(this.#record);
     } catch {
-      this.#dead = true;
-      this.#broken();
-    } finally {
-      this.#pumping = false;
-      this.writingSince = undefined;
+      this.#fail();
     }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.writingSince = this.#clock.now();
+    this.#duplex.write(bytes).then(this.#wrote, this.#failed);
+  }
+
+  /** So much was written. */
+  #advance(bytes: number): void {
+    this.bytesOut += bytes;
+    this.#counters.bytesOut += bytes;
+    this.#written += bytes;
+    const record = this.#record!;
+    // A slow link that moves is not stuck.
+    if (this.#written < record.length && !this.#dead) {
+      return this.#write(record.subarray(this.#written));
+    }
+    this.writingSince = undefined;
+    this.#release();
+    this.#pump();
+  }
+
+  /** Nothing waits, or nothing may leave any more. */
+  #rest(): void {
+    if (!this.#goodbyeWritten || this.#dead) return this.#stop();
+    this.#duplex.closeWrite().then(() => this.#stop(), this.#failed);
+  }
+
+  #fail(): void {
+    this.#dead = true;
+    this.#broken();
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#pumping = false;
+    this.writingSince = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Seals the next record; undefined where nothing waits. */

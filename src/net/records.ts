@@ -88,20 +88,26 @@ export class RecordReader {
 
   /** Reads once; false at the end of the stream. */
   async fill(): Promise<boolean> {
+    const read = await this.#duplex.read(this.room());
+    if (read !== null) this.took(read);
+    return read !== null;
+  }
+
+  /** Where the next read goes, for whoever reads himself; {@linkcode took} follows. */
+  room(): Uint8Array {
     this.#makeRoom();
-    const room = this.#buffer.length - this.#end;
-    const read = await this.#duplex.read(
-      this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end),
-    );
-    if (read === null) return false;
+    return this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+  }
+
+  /** So many bytes were read there. */
+  took(read: number): void {
+    this.#grow = read === this.#buffer.length - this.#end;
     this.#end += read;
     this.bytes += read;
-    this.#grow = read === room;
     if (this.#end <= this.#buffer.length / 4) {
       this.#calm++;
       this.#most = Math.max(this.#most, this.#end);
     } else this.#calm = this.#most = 0;
-    return true;
   }
 
   /** Forgets what was read: for a stream whose end alone is of interest. */
