@@ -31,8 +31,8 @@ export interface Clock {
   now(): number;
   /** A number in [0, 1); not for keys. */
   random(): number;
-  /** Calls `fire` once after `ms`; a real host calls it late, never early. */
-  after(ms: number, fire: () => void): TimerId;
+  /** Calls `fire` once after `ms`; a real host calls it late, never early, and unless it is to be `exact` late enough to do so together with others. */
+  after(ms: number, fire: () => void, exact?: boolean): TimerId;
   /** Calls `fire` at the end of this turn of the event loop. Without it: there are no turns. */
   soon?(fire: () => void): void;
   /** How late this host's own timers have been lately, in ms: how far to trust one's own timeouts. Without it: never late. */

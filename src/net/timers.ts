@@ -89,10 +89,10 @@ export class Timers implements Clock {
   }
 
   /** See {@linkcode Clock.after}; after {@linkcode Timers.close} nothing fires. */
-  after(ms: number, fire: () => void): TimerId {
+  after(ms: number, fire: () => void, exact = false): TimerId {
     const id = this.#next++;
     if (this.#closed) return id;
-    const entry: Entry = { id, due: onGrid(this.now() + Math.max(0, ms), ms), fire };
+    const entry: Entry = { id, due: onGrid(this.now() + Math.max(0, ms), exact ? 0 : ms), fire };
     this.#entries.set(id, entry);
     push(this.#heap, entry);
     // While timers are put off after a late tick, a new one does not bring the tick forward.
