@@ -11,6 +11,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../core/host.ts";
 import { Frame, type Lane } from "../wire/frames.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import type { Counters } from "./counters.ts";
 import type { Duplex } from "./duplex.ts";
 import { Lanes } from "./lanes.ts";
@@ -40,11 +41,10 @@ const OWN_FRAMES = 16;
 const scratch = new Uint8Array(RECORD_PLAINTEXT + OWN_FRAMES);
 /** A record is longer than its plaintext by this. */
 const RECORD_OVERHEAD = RECORD_HEADER + RECORD_TAG;
-/** Up to this size a record gets a buffer of its own. */
+/** One buffer per write under way, and a few kept for the next. */
 const SMALL_RECORD = 4 * 1024;
-/** Buffers for larger records: one per write under way, a few kept for the next. */
-const spare: Uint8Array[] = [];
-const SPARE_BUFFERS = 16;
+const small = new BufferPool(SMALL_RECORD, 64);
+const large = new BufferPool(scratch.length + RECORD_OVERHEAD, 16);
 /** Those that flush at the end of this turn of the event loop: one callback of the runtime's for all connections of the process. */
 let due: (() => void)[] = [];
 
@@ -209,16 +209,14 @@ export class Outbox {
     const length = this.#plaintext();
     if (length === 0) return undefined;
     const size = length + RECORD_OVERHEAD;
-    const buffer = size <= SMALL_RECORD
-      ? new Uint8Array(size)
-      : this.#buffer = spare.pop() ?? new Uint8Array(scratch.length + RECORD_OVERHEAD);
+    const buffer = this.#buffer = (size <= SMALL_RECORD ? small : large).take();
     this.#sealer.sealInto(scratch, length, buffer, 0);
     return buffer.subarray(0, size);
   }
 
   #release(): void {
     if (this.#buffer === undefined) return;
-    if (spare.length < SPARE_BUFFERS) spare.push(this.#buffer);
+    (this.#buffer.length === SMALL_RECORD ? small : large).give(this.#buffer);
     this.#buffer = undefined;
   }
 

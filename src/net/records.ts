@@ -5,6 +5,7 @@
  */
 
 import { GossipError } from "../errors.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import type { Duplex } from "./duplex.ts";
 
 /** Bytes in front of a record. */
@@ -33,6 +34,12 @@ export const STRANGER_BUFFER = 1024;
  */
 const BASE_BUFFER = STRANGER_BUFFER;
 const MAX_BUFFER = 128 * 1024;
+const POOLED_BYTES = 512 * 1024;
+/** Larger ones go from link to link: while 200 nodes start, each link needs one for a moment. One pool per doubling, half a MiB in each. */
+const POOLS = Array.from({ length: Math.log2(MAX_BUFFER / BASE_BUFFER) }, (_, doublings) => {
+  const bytes = BASE_BUFFER << doublings + 1;
+  return new BufferPool(bytes, POOLED_BYTES / bytes);
+});
 /** Reads in a row that leave three quarters of the buffer empty before it shrinks to twice what the largest of them took. */
 const CALM_READS = 16;
 
@@ -119,8 +126,9 @@ export class RecordReader {
     const held = this.#end - this.#start;
     const size = this.#sizeFor(held);
     if (size !== this.#buffer.length) {
-      const buffer = new Uint8Array(size);
+      const buffer = poolOf(size)?.take() ?? new Uint8Array(size);
       buffer.set(this.#buffer.subarray(this.#start, this.#end));
+      poolOf(this.#buffer.length)?.give(this.#buffer);
       this.#buffer = buffer;
     } else if (held > 0 && this.#start > 0) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
@@ -141,4 +149,9 @@ export class RecordReader {
     }
     return (this.#grow || held === size) && size < MAX_BUFFER ? size * 2 : size;
   }
+}
+
+/** The pool of a size above the base. */
+function poolOf(bytes: number): BufferPool | undefined {
+  return POOLS[Math.log2(bytes / BASE_BUFFER) - 1];
 }
