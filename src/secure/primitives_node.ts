@@ -31,7 +31,8 @@ export const nodeHash: HashPrimitives = {
   sha256Into(bytes, start, end, out, at) {
     const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     if (crypto.hash !== undefined && out.setFromHex !== undefined) {
-      out.subarray(at, at + 32).setFromHex(crypto.hash("sha256", part, "hex"));
+      const hex = crypto.hash("sha256", part, "hex");
+      (at === 0 && out.length === 32 ? out : out.subarray(at, at + 32)).setFromHex(hex);
     } else {
       out.set(crypto.createHash("sha256").update(part).digest(), at);
     }

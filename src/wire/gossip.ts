@@ -175,6 +175,8 @@ export function signedOrigin(author: Uint8Array, incarnation: number): Uint8Arra
 }
 
 let scratch = new Uint8Array(2_048);
+/** The part of it that was hashed last: messages of a stream are often of one size. */
+let hashed = scratch;
 
 /**
  * Writes SHA-256(topic key ‖ `bytes[originAt, end)`) to `out`; its first {@linkcode ID_BYTES} are the message id. The key
@@ -189,10 +191,12 @@ export function gossipDigest(
   out: Uint8Array,
 ): void {
   const size = key.length + end - originAt;
-  let space = scratch;
-  if (size > space.length) {
-    space = new Uint8Array(size <= SCRATCH_KEPT ? 2 ** Math.ceil(Math.log2(size)) : size);
-    if (size <= SCRATCH_KEPT) scratch = space;
+  let space = hashed;
+  if (size > SCRATCH_KEPT) {
+    space = new Uint8Array(size);
+  } else if (size !== space.length) {
+    if (size > scratch.length) scratch = new Uint8Array(2 ** Math.ceil(Math.log2(size)));
+    space = hashed = scratch.subarray(0, size);
   }
   space.set(key);
   space.set(bytes.subarray(originAt, end), key.length);

@@ -17,9 +17,11 @@ function word(bytes: Uint8Array, at: number): number {
  */
 export class IdTable {
   #words: Int32Array = NONE;
-  /** Handle + 1; zero is empty. */
+  /** Handle + 1 in the low bits, above it bits of the hash, by which most ids are told apart without a look at them; zero is empty. */
   #index: Int32Array = NONE;
   #mask = 0;
+  /** The low bits. */
+  #handles = 0;
   readonly #saltA: number;
   readonly #saltB: number;
 
@@ -38,6 +40,7 @@ export class IdTable {
     while (size < handles * 2) size *= 2;
     this.#index = new Int32Array(size);
     this.#mask = size - 1;
+    this.#handles = 2 ** Math.ceil(Math.log2(handles + 1)) - 1;
     for (let handle = 0; handle < old.length / 5; handle++) {
       if (live(handle)) this.#place(handle);
     }
@@ -50,9 +53,12 @@ export class IdTable {
     const words = this.#words, mask = this.#mask;
     const a = word(bytes, at), b = word(bytes, at + 4), c = word(bytes, at + 8);
     const d = word(bytes, at + 12), e = word(bytes, at + 16);
-    for (let i = this.#hash(a, b, c, d, e) & mask;; i = (i + 1) & mask) {
-      const handle = index[i]! - 1;
-      if (handle < 0) return -1;
+    const hash = this.#hash(a, b, c, d, e), handles = this.#handles;
+    for (let i = hash & mask;; i = (i + 1) & mask) {
+      const found = index[i]!;
+      if (found === 0) return -1;
+      if (((found ^ hash) & ~handles) !== 0) continue;
+      const handle = (found & handles) - 1;
       const w = handle * 5;
       if (
         words[w] === a && words[w + 1] === b && words[w + 2] === c && words[w + 3] === d &&
@@ -70,12 +76,12 @@ export class IdTable {
 
   /** Removes a handle that is in use. */
   delete(handle: number): void {
-    const index = this.#index, mask = this.#mask;
+    const index = this.#index, mask = this.#mask, handles = this.#handles;
     let hole = this.#home(handle);
-    while (index[hole] !== handle + 1) hole = (hole + 1) & mask;
+    while ((index[hole]! & handles) !== handle + 1) hole = (hole + 1) & mask;
     for (let i = (hole + 1) & mask; index[i] !== 0; i = (i + 1) & mask) {
       // An entry may fill the hole unless its home lies behind it: no tombstones, so no decay.
-      const home = this.#home(index[i]! - 1);
+      const home = this.#home((index[i]! & handles) - 1);
       if (((i - home) & mask) >= ((i - hole) & mask)) {
         index[hole] = index[i]!;
         hole = i;
@@ -111,17 +117,20 @@ export class IdTable {
     return mix(this.#saltA, a ^ this.#saltB, b, c, d, e);
   }
 
-  #home(handle: number): number {
+  #hashOf(handle: number): number {
     const words = this.#words, w = handle * 5;
-    return this.#hash(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!, words[w + 4]!) &
-      this.#mask;
+    return this.#hash(words[w]!, words[w + 1]!, words[w + 2]!, words[w + 3]!, words[w + 4]!);
+  }
+
+  #home(handle: number): number {
+    return this.#hashOf(handle) & this.#mask;
   }
 
   #place(handle: number): void {
-    const index = this.#index, mask = this.#mask;
-    let i = this.#home(handle);
+    const index = this.#index, mask = this.#mask, hash = this.#hashOf(handle);
+    let i = hash & mask;
     while (index[i] !== 0) i = (i + 1) & mask;
-    index[i] = handle + 1;
+    index[i] = hash & ~this.#handles | handle + 1;
   }
 }
 
