@@ -127,11 +127,15 @@ export class Lanes {
   }
 }
 
+/** Places that an empty queue keeps: emptied arrays that give theirs back were a 10th of a record's garbage. */
+const KEPT_PLACES = 64;
+
 /** One lane: a queue of (head, body) with an offset into the first. */
 class Queue {
   #heads: (Uint8Array | undefined)[] = [];
   #bodies: (Uint8Array | undefined)[] = [];
   #first = 0;
+  #end = 0;
 
   /** What its frames count together. */
   bytes = 0;
@@ -141,7 +145,7 @@ class Queue {
   waited = 0;
 
   get empty(): boolean {
-    return this.#first === this.#heads.length;
+    return this.#first === this.#end;
   }
 
   /** Bytes of the first frame. */
@@ -151,8 +155,8 @@ class Queue {
   }
 
   push(head: Uint8Array, body: Uint8Array | undefined, cost: number): void {
-    this.#heads.push(head);
-    this.#bodies.push(body);
+    this.#heads[this.#end] = head;
+    this.#bodies[this.#end++] = body;
     this.bytes += cost;
   }
 
@@ -187,16 +191,23 @@ class Queue {
     this.#bodies[this.#first] = undefined;
     this.#first++;
     if (this.empty) {
-      this.#heads.length = this.#bodies.length = this.#first = 0;
-    } else if (this.#first >= 1024 && this.#first * 2 >= this.#heads.length) {
-      this.#heads = this.#heads.slice(this.#first);
-      this.#bodies = this.#bodies.slice(this.#first);
+      this.#restart();
+    } else if (this.#first >= 1024 && this.#first * 2 >= this.#end) {
+      this.#heads = this.#heads.slice(this.#first, this.#end);
+      this.#bodies = this.#bodies.slice(this.#first, this.#end);
+      this.#end -= this.#first;
       this.#first = 0;
     }
   }
 
   clear(): void {
-    this.#heads.length = this.#bodies.length = this.#first = 0;
+    this.#heads.length = this.#bodies.length = 0;
+    this.#restart();
     this.bytes = this.offset = this.waited = 0;
+  }
+
+  #restart(): void {
+    this.#first = this.#end = 0;
+    if (this.#heads.length > KEPT_PLACES) this.#heads.length = this.#bodies.length = 0;
   }
 }

@@ -47,6 +47,7 @@ const small = new BufferPool(SMALL_RECORD, 64);
 const large = new BufferPool(scratch.length + RECORD_OVERHEAD, 16);
 /** Those that flush at the end of this turn of the event loop: one callback of the runtime's for all connections of the process. */
 let due: (() => void)[] = [];
+let flushing: (() => void)[] = [];
 
 function atEndOfTurn(flush: () => void): void {
   if (due.length === 0) setImmediate(flushDue);
@@ -54,9 +55,10 @@ function atEndOfTurn(flush: () => void): void {
 }
 
 function flushDue(): void {
-  const flushes = due;
-  due = [];
-  for (const flush of flushes) flush();
+  // What they send asks for the next turn.
+  [due, flushing] = [flushing, due];
+  for (const flush of flushing) flush();
+  flushing.length = 0;
 }
 
 /** The sending half of a connection. */
@@ -200,7 +202,7 @@ export class Outbox {
   #stop(): void {
     this.#pumping = false;
     this.writingSince = undefined;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#waiting.length > 0) { for (const resolve of this.#waiting.splice(0)) resolve(); }
   }
 
   /** Seals the next record; undefined where nothing waits. */

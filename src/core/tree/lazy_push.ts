@@ -101,15 +101,15 @@ export class LazyPush {
     link.announced = 0;
     const { ihaveMs } = this.#context.options;
     const patience = this.#gathers * ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
-    const side = port.self < link.peer ? 0 : 1, later: number[] = [];
-    let kept = 0;
+    const side = port.self < link.peer ? 0 : 1;
+    let kept = 0, later: number[] | undefined;
     for (const entry of announcements) {
       // By now the neighbour may have announced or sent it: then it need not hear of it.
       if (!log.holds(entry) || log.has(entry, link.bit)) continue;
       if (log.state(entry) !== Seen.DELIVERED) continue;
       const first = (log.idHead(entry) & 1) === side;
       if (first || now - log.at(entry) >= patience) announcements[kept++] = entry;
-      else later.push(entry);
+      else (later ??= []).push(entry);
     }
     let done = 0;
     while (done < kept) {
@@ -136,7 +136,7 @@ export class LazyPush {
     if (done > 0) announcements.copyWithin(0, done, kept);
     if (kept === done && announcements.length > 256) link.announcements = [];
     else announcements.length = kept - done;
-    for (const entry of later) link.announcements.push(entry);
+    if (later !== undefined) { for (const entry of later) link.announcements.push(entry); }
     return link.announcements.length === 0;
   }
 }
