@@ -1,6 +1,6 @@
 /**
  * A queue between the node, which never waits, and a reader, who may be slow: bounded in count and bytes, the oldest go
- * first.
+ * first. What comes in one turn of the event loop is bounded by what sockets give in it; the reader gets its chance before anything is dropped.
  *
  * @module
  */
@@ -13,6 +13,8 @@ export interface BoundedQueueOptions<T> {
   bytes?: number;
   /** Bytes of one item. Default 0. */
   sizeOf?: (item: T) => number;
+  /** Calls `fire` at the end of this turn of the event loop, when a reader that keeps up has taken what it can. Without it the bounds hold at once. */
+  soon?: ((fire: () => void) => void) | undefined;
   /** Told how many items were dropped just now. */
   onLag?: (count: number) => void;
   /** Asked before an item is given: something to give first, once. */
@@ -32,6 +34,7 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
   #head = 0;
   #bytes = 0;
   #closed = false;
+  #trimming = false;
   #failed: { reason: unknown } | undefined;
   #waiting: { resolve: (r: IteratorResult<T>) => void; reject: (e: unknown) => void }[] = [];
   readonly #abort = () => this.#fail(this.#options.signal!.reason);
@@ -58,7 +61,7 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
     return this.#items.length - this.#head;
   }
 
-  /** Gives an item to a waiting reader or holds it; drops the oldest beyond the bounds. */
+  /** Gives an item to a waiting reader or holds it; the oldest beyond the bounds are dropped, now or at the end of the turn. */
   push(item: T): void {
     if (this.#closed) return;
     const reader = this.#waiting.shift();
@@ -69,13 +72,14 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
     }
     this.#items.push(item);
     this.#bytes += this.#sizeOf(item);
-    const { count, bytes = Infinity } = this.#options;
-    let dropped = 0;
-    while (this.length > count || (this.#bytes > bytes && this.length > 1)) {
-      this.#take();
-      dropped++;
-    }
-    if (dropped > 0) this.#options.onLag?.(dropped);
+    if (this.#trimming || !this.#over) return;
+    const { soon } = this.#options;
+    if (soon === undefined) return this.#trim();
+    this.#trimming = true;
+    soon(() => {
+      this.#trimming = false;
+      this.#trim();
+    });
   }
 
   /** Moves everything that another queue holds into this one. */
@@ -131,6 +135,18 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
     this.#head = 0;
     this.#bytes = 0;
     this.close();
+  }
+
+  get #over(): boolean {
+    const { count, bytes = Infinity } = this.#options;
+    return this.length > count || (this.#bytes > bytes && this.length > 1);
+  }
+
+  /** Drops the oldest beyond the bounds. */
+  #trim(): void {
+    let dropped = 0;
+    for (; this.#over; dropped++) this.#take();
+    if (dropped > 0) this.#options.onLag?.(dropped);
   }
 
   #sizeOf(item: T): number {

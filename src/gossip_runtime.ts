@@ -134,7 +134,6 @@ export class GossipRuntime implements TransportSink, TopicOwner {
   }
 
   // --- topics ---
-
   join<T>(name: string, options?: TopicOptions<T>, onLeave?: () => void): Topic<T> {
     checkTopicName(name);
     if (this.#closing) throw new GossipError("closed", "the node was closed");
@@ -339,6 +338,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     let lost = 0;
     const reader: BoundedQueue<GossipEvent> = new BoundedQueue<GossipEvent>({
       count: this.#options.limits.eventBuffer,
+      soon: this.transport.soon,
       signal,
       onWake: () => this.transport.touch?.(),
       onLag: (count) => lost += count,

@@ -38,7 +38,7 @@ export interface Message<T = Uint8Array> {
   readonly via: PeerId;
   /** Links from the author: 1 for a direct neighbour, 0 for an echo. */
   readonly hops: number;
-  /** The author's own counter on the topic: 1 for its first message since its node started, then one up each time. It orders nothing between authors. */
+  /** The author's own counter on the topic: 1 for its first message since its node started, then one up each time. It orders nothing between authors, and one author's messages may come in another order. */
   readonly seq: number;
   /** The payload, apart from what is relayed: writing to it changes nothing but this object. */
   readonly data: Uint8Array;

@@ -72,7 +72,7 @@ export interface TopicOptions<T = Uint8Array> {
   retain?: { seconds?: number; messages?: number; bytes?: number };
   /** Whether this member, when it joins, gets what the others still retain. What nobody but its author has yet reaches it either way. Default "none". */
   history?: "none" | "retained";
-  /** Messages held per iterator; the oldest are dropped beyond it. Default 1024. */
+  /** Messages held per iterator; the oldest are dropped beyond it, at the end of a turn of the event loop: a burst drops nothing of a reader that keeps up. Default 1024. */
   buffer?: number;
   /** Whether own messages are delivered here too. What this identity published before it joined (in an earlier life, or through a member) comes with the history in either case. Default false. */
   echo?: boolean;
@@ -153,7 +153,7 @@ export interface Topic<T = Uint8Array> extends AsyncIterable<Message<T>>, AsyncD
   readonly neighbors: readonly PeerId[];
   /** A frozen snapshot of counters and gauges; see {@linkcode TopicMetrics}. */
   metrics(): TopicMetrics;
-  /** Leaves the topic: says goodbye to the neighbours, ends iterations after what they hold. Idempotent. */
+  /** Leaves the topic: says goodbye to the neighbours, ends iterations after what they hold. What was published is on its way; only `Gossip.close` waits until it is written. Idempotent. */
   leave(): Promise<void>;
 }
 
@@ -383,7 +383,8 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   ): BoundedQueue<Message<T>> {
     const bytes = this.#owner.node.limits.bufferBytes;
     const onWake = () => this.#owner.transport.touch?.();
-    return new BoundedQueue({ count, bytes, sizeOf: (m) => m.size, onWake, ...hooks });
+    const { soon } = this.#owner.transport;
+    return new BoundedQueue({ count, bytes, sizeOf: (m) => m.size, soon, onWake, ...hooks });
   }
 
   #lagged(count: number): void {

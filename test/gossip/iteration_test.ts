@@ -66,6 +66,28 @@ Deno.test("an iterator that ends leaves the others alone", async () => {
   assertEquals(got, ["1", "2"]);
 });
 
+Deno.test("a reader that keeps up loses nothing of a burst larger than its buffer, and one that doesn't is told once", async () => {
+  await using nodes = new Nodes();
+  const { a, onA, onB } = await pair(nodes);
+  const events = new Events(a);
+  const idle = onA.messages({ buffer: 5 }), got: number[] = [];
+  const loop = (async () => {
+    for await (const m of onA.messages({ buffer: 5 })) if (got.push(m.seq) === 3_000) break;
+  })();
+  const payload = new Uint8Array(100);
+  await Promise.all(Array.from({ length: 3_000 }, () => onB.publish(payload)));
+  await within("everything is read", loop);
+  assertEquals(got, Array.from({ length: 3_000 }, (_, i) => i + 1));
+  const told = () => events.of("lagged");
+  await until(
+    "the idle one was told of all",
+    () => told().reduce((sum, { count }) => sum + count, 0) === 2_995,
+  );
+  assertLess(told().length, 100, "once a turn, not once a message");
+  const held = await take(idle, 5);
+  assertEquals(held.map(({ seq }) => seq), [2_996, 2_997, 2_998, 2_999, 3_000]);
+});
+
 Deno.test("a slow reader loses its oldest messages and gets a lagged event with the count", async () => {
   await using nodes = new Nodes();
   const { a, onA, onB } = await pair(nodes);
