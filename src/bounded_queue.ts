@@ -1,6 +1,7 @@
 /**
  * A queue between the node, which never waits, and a reader, who may be slow: bounded in count and bytes, the oldest go
- * first. What comes in one turn of the event loop is bounded by what sockets give in it; the reader gets its chance before anything is dropped.
+ * first. A reader that waited when a burst began gets its chance, until the end of the turn of the event loop, before anything of it is dropped: what
+ * comes in one turn is bounded by what sockets give.
  *
  * @module
  */
@@ -13,7 +14,7 @@ export interface BoundedQueueOptions<T> {
   bytes?: number;
   /** Bytes of one item. Default 0. */
   sizeOf?: (item: T) => number;
-  /** Calls `fire` at the end of this turn of the event loop, when a reader that keeps up has taken what it can. Without it the bounds hold at once. */
+  /** Calls `fire` at the end of this turn of the event loop, when a reader that keeps up has taken what it can. Without it the bounds hold at once, and every loss is told by itself. */
   soon?: ((fire: () => void) => void) | undefined;
   /** Told how many items were dropped just now. */
   onLag?: (count: number) => void;
@@ -34,7 +35,12 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
   #head = 0;
   #bytes = 0;
   #closed = false;
+  /** The end of the turn is waited for. */
   #trimming = false;
+  /** The reader waited for the first of what came in this turn. */
+  #keepsUp = false;
+  /** Dropped, and not yet told. */
+  #lost = 0;
   #failed: { reason: unknown } | undefined;
   #waiting: { resolve: (r: IteratorResult<T>) => void; reject: (e: unknown) => void }[] = [];
   readonly #abort = () => this.#fail(this.#options.signal!.reason);
@@ -66,19 +72,23 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
     if (this.#closed) return;
     const reader = this.#waiting.shift();
     if (reader) {
+      this.#keepsUp = true;
       reader.resolve({ done: false, value: item });
       this.#options.onWake?.();
       return;
     }
     this.#items.push(item);
     this.#bytes += this.#sizeOf(item);
-    if (this.#trimming || !this.#over) return;
+    if (!this.#over) return;
     const { soon } = this.#options;
-    if (soon === undefined) return this.#trim();
+    if (soon === undefined || !this.#keepsUp) this.#trim();
+    if (soon === undefined) return this.#tell();
+    if (this.#trimming) return;
     this.#trimming = true;
     soon(() => {
-      this.#trimming = false;
+      this.#trimming = this.#keepsUp = false;
       this.#trim();
+      this.#tell();
     });
   }
 
@@ -144,9 +154,14 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
 
   /** Drops the oldest beyond the bounds. */
   #trim(): void {
-    let dropped = 0;
-    for (; this.#over; dropped++) this.#take();
-    if (dropped > 0) this.#options.onLag?.(dropped);
+    for (; this.#over; this.#lost++) this.#take();
+  }
+
+  #tell(): void {
+    if (this.#lost === 0) return;
+    const lost = this.#lost;
+    this.#lost = 0;
+    this.#options.onLag?.(lost);
   }
 
   #sizeOf(item: T): number {

@@ -15,7 +15,7 @@ import type { ConnectionOptions, LinkContext, RecordChannel } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Reassembly } from "./reassembly.ts";
 import type { RecordReader } from "./records.ts";
-import { RoundTrip } from "./round_trip.ts";
+import { freshToken, RoundTrip } from "./round_trip.ts";
 
 /** The largest record that is taken: what its length field can say. */
 export const MAX_RECORD = 65_535;
@@ -330,7 +330,7 @@ export class Connection {
   #sendPing(): void {
     if (this.#ended !== undefined || this.#awaited) return;
     this.#awaited = true;
-    this.#token = (this.#token + 1) >>> 0;
+    this.#token = freshToken();
     this.#spared = 0;
     this.#toldHeld = this.#context.handler.isHeld(this);
     this.#outbox.ping(this.#token, this.#toldHeld ? PING_HELD : 0);

@@ -46,27 +46,18 @@ const SMALL_RECORD = 4 * 1024;
 const small = new BufferPool(SMALL_RECORD, 64);
 const large = new BufferPool(scratch.length + RECORD_OVERHEAD, 16);
 /** Those that flush at the end of this turn of the event loop: one callback of the runtime's for all connections of the process. */
-let due: Outbox[] = [];
-let flushing: Outbox[] = [];
-let dueSince = 0;
-/** Where this lies between the first frame of a turn and its end, in ms, the thread has more to do than it can, and who has little to send waits for more. */
-const BUSY_MS = 2;
-/** Little, in bytes; it waits for one turn. */
-const LITTLE = 8 * 1024;
+let due: (() => void)[] = [];
+let flushing: (() => void)[] = [];
 
-function atEndOfTurn(outbox: Outbox): void {
-  if (due.length === 0) {
-    dueSince = performance.now();
-    setImmediate(flushDue);
-  }
-  due.push(outbox);
+function atEndOfTurn(flush: () => void): void {
+  if (due.length === 0) setImmediate(flushDue);
+  due.push(flush);
 }
 
 function flushDue(): void {
-  const busy = performance.now() - dueSince >= BUSY_MS;
   // What they send asks for the next turn.
   [due, flushing] = [flushing, due];
-  for (const outbox of flushing) outbox.flush(busy);
+  for (const flush of flushing) flush();
   flushing.length = 0;
 }
 
@@ -79,11 +70,10 @@ export class Outbox {
   readonly #counters: Counters;
   readonly #broken: () => void;
   // One of each for all records, and no async function: with those a record's way out and in made twice the garbage.
-  readonly #start = (): void => this.flush(false);
+  readonly #start = (): void => this.#flush();
   readonly #wrote = (bytes: number): void => this.#advance(bytes);
   readonly #failed = (): void => this.#fail();
   #scheduled = false;
-  #waited = false;
   #pumping = false;
   #dead = false;
   readonly #waiting: (() => void)[] = [];
@@ -155,16 +145,10 @@ export class Outbox {
   #schedule(): void {
     if (this.#pumping || this.#scheduled || this.#dead) return;
     this.#scheduled = true;
-    atEndOfTurn(this);
+    atEndOfTurn(this.#start);
   }
 
-  /** The turn is over: seals and writes what waits, or leaves it for the next turn where that is little and `busy` is true. */
-  flush(busy: boolean): void {
-    if (busy && !this.#waited && this.lanes.bytes < LITTLE) {
-      this.#waited = true;
-      return atEndOfTurn(this);
-    }
-    this.#waited = false;
+  #flush(): void {
     this.#scheduled = false;
     if (this.#pumping || this.#dead) return;
     this.#pumping = true;

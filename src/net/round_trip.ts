@@ -45,3 +45,13 @@ export class RoundTrip {
       : (sorted[middle - 1]! + sorted[middle]!) / 2;
   }
 }
+
+const tokens = new Uint32Array(64);
+let nextToken = 0;
+
+/** A token for a PING that nobody guesses: an answer to a PING that was not read would make the way seem short. */
+export function freshToken(): number {
+  if (nextToken === 0) crypto.getRandomValues(tokens);
+  nextToken = (nextToken + 1) % tokens.length;
+  return tokens[nextToken]!;
+}

@@ -34,11 +34,6 @@ interface Entry {
   fire: (() => void) | undefined;
 }
 
-/** See {@linkcode Clock.soon}. */
-export function atEndOfTurn(fire: () => void): void {
-  setImmediate(fire);
-}
-
 /**
  * A {@linkcode Clock} on the runtime's timers.
  *
@@ -111,6 +106,11 @@ export class Timers implements Clock {
     if (this.#entries.size === 0) this.#disarm();
   }
 
+  /** See {@linkcode Clock.soon}. */
+  soon(fire: () => void): void {
+    setImmediate(() => this.#guard(fire));
+  }
+
   /** Forgets every timer and leaves none behind. */
   close(): void {
     this.#closed = true;
@@ -154,6 +154,11 @@ export class Timers implements Clock {
     if (fire === undefined) return;
     entry.fire = undefined;
     this.#entries.delete(entry.id);
+    this.#guard(fire);
+  }
+
+  /** One that throws stops no other. */
+  #guard(fire: () => void): void {
     try {
       fire();
     } catch (error) {

@@ -23,7 +23,7 @@ import { Notices } from "./notices.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { Pool } from "./pool.ts";
 import { TcpNetwork } from "./tcp.ts";
-import { atEndOfTurn, Timers } from "./timers.ts";
+import { Timers } from "./timers.ts";
 import { type LinkTiming, linkTiming } from "./timing.ts";
 
 /** Options of a {@linkcode StreamTransport}. */
@@ -61,6 +61,8 @@ const MOST_PAUSES = 4_096;
 export class StreamTransport implements Transport {
   readonly #options: StreamTransportOptions;
   readonly #clock: Clock;
+  /** See {@linkcode Clock.soon}; not with a clock of its own, whose time may stand still. */
+  readonly soon: Clock["soon"];
   readonly #timers: Timers | undefined;
   readonly #streams: StreamNetwork;
   readonly #limits: Limits;
@@ -81,7 +83,8 @@ export class StreamTransport implements Transport {
     if (options.advertise !== undefined) parseAddress(options.advertise);
     this.#options = options;
     const onFault = options.onFault ?? (() => {});
-    this.#timers = options.clock === undefined ? new Timers({ onFault }) : undefined;
+    const timers = this.#timers = options.clock === undefined ? new Timers({ onFault }) : undefined;
+    this.soon = timers && ((fire) => timers.soon(fire));
     this.#clock = options.clock ?? this.#timers!;
     this.#streams = options.streams ?? new TcpNetwork();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -273,11 +276,6 @@ export class StreamTransport implements Transport {
   /** See {@linkcode Clock.after}. */
   after(ms: number, fire: () => void): TimerId {
     return this.#clock.after(ms, fire);
-  }
-
-  /** See {@linkcode Clock.soon}; not with a clock of its own, whose time may stand still. */
-  get soon(): Clock["soon"] {
-    return this.#timers && atEndOfTurn;
   }
 
   /** See {@linkcode Clock.lag}. */

@@ -50,7 +50,7 @@ export class Deadlines {
     if (at >= this.#timerAt) return;
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer);
     this.#timerAt = at;
-    this.#timer = this.#clock.after(at - this.#clock.now(), () => this.#fire());
+    this.#timer = this.#clock.after(at - this.#clock.now(), () => this.#fire(), true);
   }
 
   #fire(): void {

@@ -42,7 +42,7 @@ function tie(
   hash(knot, 0, knot.length, out, at);
 }
 
-/** The tree over the hashes of 1 to 2^{@linkcode MOST_HEIGHT} messages; free places are zeros. */
+/** The tree over the hashes of 2 to 2^{@linkcode MOST_HEIGHT} messages; free places are zeros. A single one is signed by itself. */
 export class Batch {
   /** Steps from a message to the root. */
   readonly height: number;
@@ -54,8 +54,8 @@ export class Batch {
   /** Ties a tree over the first 32 bytes of each of `digests`. */
   constructor(hash: Hash, digests: readonly Uint8Array[]) {
     const height = Math.ceil(Math.log2(digests.length));
-    if (!(height >= 0 && height <= MOST_HEIGHT)) {
-      throw new RangeError(`digests: expected 1 to ${2 ** MOST_HEIGHT}, not ${digests.length}`);
+    if (!(height >= 1 && height <= MOST_HEIGHT)) {
+      throw new RangeError(`digests: expected 2 to ${2 ** MOST_HEIGHT}, not ${digests.length}`);
     }
     this.height = height;
     let row = new Uint8Array(HASH_BYTES * 2 ** height);
@@ -76,7 +76,6 @@ export class Batch {
   /** Writes the way of the message at `place` to `out` at `at`: {@linkcode wayBytes} bytes. */
   writeWay(place: number, out: Uint8Array, at: number): void {
     out[at] = this.height;
-    if (this.height === 0) return;
     out[at + 1] = place;
     this.#rows.forEach((row, step) => {
       const other = HASH_BYTES * (place >> step ^ 1);

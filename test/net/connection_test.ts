@@ -188,6 +188,20 @@ Deno.test("a flood of pings queues one answer, not one each", async () => {
   raw.duplex.close();
 });
 
+Deno.test("an answer to a ping that was not read counts for nothing", async () => {
+  const { node, raw } = await hostile();
+  await using _ = node;
+  const guesses = new Uint8Array(6 * 2_000);
+  for (let i = 0; i < 2_000; i++) guesses.set([5, Frame.PONG, 0, 0, i >> 8, i & 255], 6 * i);
+  await raw.send(guesses);
+  await until(() => node.transport.metrics().framesIn >= 2_000);
+  assertEquals(node.transport.rtt(raw.id), undefined);
+  const ping = (await raw.next())!;
+  await raw.send(Uint8Array.of(5, Frame.PONG, ...ping.subarray(2, 6)));
+  await until(() => node.transport.rtt(raw.id) !== undefined);
+  raw.duplex.close();
+});
+
 Deno.test("round trips are measured soon after a link is up, and then more seldom", async () => {
   const clock = new ManualClock(), streams = new MemoryNetwork();
   const timing = { pingMs: 1_000, deadMs: 3_000, idleMs: 600_000, graceMs: 600_000 };

@@ -70,6 +70,21 @@ Deno.test("what a callback throws is reported and stops nothing", async () => {
   timers.close();
 });
 
+Deno.test("the end of a turn comes after its microtasks, and what is thrown there is reported", async () => {
+  const faults: unknown[] = [], order: string[] = [];
+  const timers = new Timers({ onFault: (error) => faults.push(error) });
+  timers.soon(() => {
+    order.push("end");
+    throw new Error("mine");
+  });
+  timers.soon(() => order.push("and the next"));
+  Promise.resolve().then(() => {}).then(() => order.push("microtask"));
+  await until(() => order.length === 3);
+  assertEquals(order, ["microtask", "end", "and the next"]);
+  assertEquals((faults[0] as Error).message, "mine");
+  timers.close();
+});
+
 Deno.test("a closed clock leaves no timer behind and takes none", () => {
   const timers = new Timers();
   timers.after(60_000, () => {});

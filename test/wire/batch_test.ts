@@ -24,7 +24,7 @@ function wayOf(batch: Batch, place: number): Uint8Array {
 }
 
 Deno.test("from every message of a batch of any size its way leads to the root", () => {
-  for (let count = 1; count <= 2 ** MOST_HEIGHT; count++) {
+  for (let count = 2; count <= 2 ** MOST_HEIGHT; count++) {
     const leaves = digests(count), batch = new Batch(sha256, leaves);
     assertEquals(batch.height, Math.ceil(Math.log2(count)));
     leaves.forEach((digest, place) =>
@@ -47,8 +47,9 @@ Deno.test("a way with any other bit, or of another message, leads elsewhere", ()
   );
 });
 
-Deno.test("a batch has one to 32 messages, and its signature is no message's", () => {
+Deno.test("a batch has two to 32 messages, and its signature is no message's", () => {
   assertThrows(() => new Batch(sha256, []), RangeError);
+  assertThrows(() => new Batch(sha256, digests(1)), RangeError);
   assertThrows(() => new Batch(sha256, digests(33)), RangeError);
   const { root } = new Batch(sha256, digests(2));
   assertEquals(new TextDecoder().decode(signedRoot(root).subarray(0, 17)), "plumtree/1 batch\0");
