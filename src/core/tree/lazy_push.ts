@@ -54,8 +54,8 @@ export class LazyPush {
   /** Queues an entry for one link. What is beyond the bound is left to the comparisons. */
   add(link: Link, entry: number): void {
     const { limits } = this.#context;
-    if (link.announcements.length >= limits.idsPerFrame * QUEUE_FRAMES) return;
-    link.announcements.push(entry);
+    if (link.waiting >= limits.idsPerFrame * QUEUE_FRAMES) return;
+    link.announcements[link.waiting++] = entry;
     link.announced++;
     if (this.#timer === undefined) this.#arm(1);
   }
@@ -82,7 +82,7 @@ export class LazyPush {
     }
     let waiting = false;
     for (const link of links.list) {
-      if (link.announcements.length > 0) waiting = !this.#flush(link, now) || waiting;
+      if (link.waiting > 0) waiting = !this.#flush(link, now) || waiting;
     }
     this.#gathers = 1;
     if (waiting && !this.#context.closed && this.#timer === undefined) this.#arm(1);
@@ -103,7 +103,8 @@ export class LazyPush {
     const patience = this.#gathers * ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
     const side = port.self < link.peer ? 0 : 1;
     let kept = 0, later: number[] | undefined;
-    for (const entry of announcements) {
+    for (let i = 0; i < link.waiting; i++) {
+      const entry = announcements[i]!;
       // By now the neighbour may have announced or sent it: then it need not hear of it.
       if (!log.holds(entry) || log.has(entry, link.bit)) continue;
       if (log.state(entry) !== Seen.DELIVERED) continue;
@@ -132,11 +133,13 @@ export class LazyPush {
       counters.ihaveFramesSent++;
       done += count;
     }
-    // Kept for the next time: allocated once, unless it grew large.
     if (done > 0) announcements.copyWithin(0, done, kept);
-    if (kept === done && announcements.length > 256) link.announcements = [];
-    else announcements.length = kept - done;
-    if (later !== undefined) { for (const entry of later) link.announcements.push(entry); }
-    return link.announcements.length === 0;
+    link.waiting = kept - done;
+    // Its places are kept for the next time, unless it grew large.
+    if (link.waiting === 0 && announcements.length > 256) link.announcements = [];
+    if (later !== undefined) {
+      for (const entry of later) link.announcements[link.waiting++] = entry;
+    }
+    return link.waiting === 0;
   }
 }

@@ -61,6 +61,8 @@ export class Link {
   up = true;
   /** Log entries to announce. */
   announcements: number[] = [];
+  /** How many of them there are: the array keeps its places. */
+  waiting = 0;
   /** How many were added to them since the last were sent. */
   announced = 0;
   /** Own messages that this link was the first to carry. */
@@ -167,6 +169,7 @@ export class Links {
   remove(link: Link): void {
     link.up = false;
     link.announcements = [];
+    link.waiting = 0;
     this.#byPeer.delete(link.peer);
     this.#bySlot[link.slot] = undefined;
     this.list = this.list.filter((other) => other !== link);

@@ -240,7 +240,7 @@ export class Plumtree {
     const { links, log, port } = this.#context;
     this.#signing?.flush();
     for (const link of links.list) {
-      for (const entry of link.announcements) {
+      for (const entry of link.announcements.slice(0, link.waiting)) {
         if (!log.holds(entry) || log.via(entry) !== NO_SLOT || log.has(entry, link.bit)) continue;
         const body = log.body(entry);
         if (body === undefined) continue;
