@@ -18,7 +18,7 @@ export interface InboxOptions {
   readonly ended: () => void;
 }
 
-/** Reads without an async function: with three of them a record's way in made twice the garbage. */
+/** Reads without an async function: with those a record's way out and in made a third more garbage. */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #took = (read: number | null): void => this.#take(read);

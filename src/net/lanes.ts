@@ -127,7 +127,7 @@ export class Lanes {
   }
 }
 
-/** Places that an empty queue keeps: emptied arrays that give theirs back were a 10th of a record's garbage. */
+/** Places that an empty queue keeps: arrays that are emptied give theirs back, and the next frame makes new ones. */
 const KEPT_PLACES = 64;
 
 /** One lane: a queue of (head, body) with an offset into the first. */

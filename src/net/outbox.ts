@@ -69,7 +69,7 @@ export class Outbox {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #broken: () => void;
-  // One of each for all records, and no async function: with those a record's way out and in made twice the garbage.
+  // One of each for all records, and no async function: with those a record's way out and in made a third more garbage.
   readonly #start = (): void => this.#flush();
   readonly #wrote = (bytes: number): void => this.#advance(bytes);
   readonly #failed = (): void => this.#fail();
