@@ -6,6 +6,7 @@
 
 import type { Duplex } from "./duplex.ts";
 import type { RecordReader } from "./records.ts";
+import { readAtEndOfTurn, takeInTurn } from "./turn.ts";
 
 /** What an {@linkcode Inbox} works with. */
 export interface InboxOptions {
@@ -21,8 +22,14 @@ export interface InboxOptions {
 /** Reads without an async function: with those a record's way out and in made a third more garbage. */
 export class Inbox {
   readonly #options: InboxOptions;
-  readonly #took = (read: number | null): void => this.#take(read);
+  readonly #begin = (): void => this.read();
+  readonly #took = (read: number | null): void => {
+    this.#read = read;
+    takeInTurn(this.#take);
+  };
   readonly #stopped = (): void => this.#options.ended();
+  /** What the last read gave. */
+  #read: number | null = null;
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -34,8 +41,8 @@ export class Inbox {
     duplex.read(reader.room()).then(this.#took, this.#stopped);
   }
 
-  #take(read: number | null): void {
-    const { reader, came, ended } = this.#options;
+  readonly #take = (): void => {
+    const { reader, came, ended } = this.#options, read = this.#read;
     let more = false;
     try {
       if (read !== null) {
@@ -45,7 +52,7 @@ export class Inbox {
     } catch {
       // Whatever it was, this stream is of no more use.
     }
-    if (more) this.read();
+    if (more) readAtEndOfTurn(this.#begin);
     else ended();
-  }
+  };
 }

@@ -8,7 +8,7 @@
  */
 
 import { varintSize, writeVarint } from "../wire/bytes.ts";
-import { Frame, type Lane } from "../wire/frames.ts";
+import { Frame, Lane } from "../wire/frames.ts";
 
 /** A message up to this many bytes travels as one frame; a larger one in CHUNK frames that fill what room a record has left. */
 export const CHUNK_BYTES = 16 * 1024;
@@ -62,21 +62,22 @@ export class Lanes {
     return true;
   }
 
-  /** Writes frames to `out[at, limit)` as long as they fit; returns the offset behind them. */
-  fill(out: Uint8Array, at: number, limit: number): number {
+  /** Writes frames to `out[at, limit)` as long as they fit, and chunks up to `chunks`, behind control frames up to `urgent`; returns the offset behind them. */
+  fill(out: Uint8Array, at: number, limit: number, chunks = limit, urgent = limit): number {
     const queues = this.#queues;
     for (let lane: Lane = 1; lane < 3; lane++) {
       const queue = queues[lane as Lane];
       if (!queue.empty && queue.waited >= PATIENCE) {
-        at = this.#take(queue, lane as Lane, out, at, limit, true);
+        at = this.#take(queue, lane as Lane, out, at, limit, chunks, true);
       }
     }
     for (let lane = 0; lane < 3; lane++) {
       const queue = queues[lane as Lane];
       if (queue.empty) continue;
       const before = at;
-      at = this.#take(queue, lane as Lane, out, at, limit, false);
+      at = this.#take(queue, lane as Lane, out, at, limit, chunks, false);
       if (at === before) queue.waited++;
+      else if (lane === Lane.CONTROL) chunks = urgent;
       if (queue.empty) continue;
       // What is left of this lane did not fit: no lower lane may slip in front of it.
       for (let lower = lane + 1; lower < 3; lower++) {
@@ -98,6 +99,7 @@ export class Lanes {
     out: Uint8Array,
     at: number,
     limit: number,
+    chunks: number,
     one: boolean,
   ): number {
     const begin = at;
@@ -109,7 +111,7 @@ export class Lanes {
         at = queue.copy(out, at, size);
       } else {
         const left = size - queue.offset;
-        const take = Math.min(left, limit - at - CHUNK_HEADER);
+        const take = Math.min(left, chunks - at - CHUNK_HEADER);
         if (take < MIN_CHUNK && take < left) break;
         at = writeVarint(out, at, take + 2);
         out[at++] = Frame.CHUNK;

@@ -8,14 +8,20 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "../core/host.ts";
 import { Frame, type Lane } from "../wire/frames.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { Counters } from "./counters.ts";
 import type { Duplex } from "./duplex.ts";
 import { Lanes } from "./lanes.ts";
-import { RECORD_HEADER, RECORD_PLAINTEXT, RECORD_TAG } from "./records.ts";
+import {
+  CHUNK_PLAINTEXT,
+  RECORD_HEADER,
+  RECORD_PLAINTEXT,
+  RECORD_TAG,
+  URGENT_PLAINTEXT,
+} from "./records.ts";
+import { writeAtEndOfTurn } from "./turn.ts";
 
 /** Seals a record; see `secure/channel.ts`. */
 export interface Sealer {
@@ -38,27 +44,18 @@ export interface OutboxOptions {
 /** Room that the connection's own frames (pong 6 bytes, ping 7, goodbye 3) need in a record. */
 const OWN_FRAMES = 16;
 /** Sealing copies at once, so that one plaintext buffer does for all connections. */
-const scratch = new Uint8Array(RECORD_PLAINTEXT + OWN_FRAMES);
+const scratch = new Uint8Array(CHUNK_PLAINTEXT + OWN_FRAMES);
 /** A record is longer than its plaintext by this. */
 const RECORD_OVERHEAD = RECORD_HEADER + RECORD_TAG;
-/** One buffer per write under way, and a few kept for the next. */
-const SMALL_RECORD = 4 * 1024;
-const small = new BufferPool(SMALL_RECORD, 64);
+/**
+ * One buffer per write under way, and some kept for the next: many of the size of a few control frames, since hundreds of connections may write at
+ * once (while 200 nodes started, buffers of 4 KiB alone were 118 MB of garbage).
+ */
+const tiny = new BufferPool(512, 1_024), small = new BufferPool(4 * 1024, 64);
 const large = new BufferPool(scratch.length + RECORD_OVERHEAD, 16);
-/** Those that flush at the end of this turn of the event loop: one callback of the runtime's for all connections of the process. */
-let due: (() => void)[] = [];
-let flushing: (() => void)[] = [];
 
-function atEndOfTurn(flush: () => void): void {
-  if (due.length === 0) setImmediate(flushDue);
-  due.push(flush);
-}
-
-function flushDue(): void {
-  // What they send asks for the next turn.
-  [due, flushing] = [flushing, due];
-  for (const flush of flushing) flush();
-  flushing.length = 0;
+function poolFor(size: number): BufferPool {
+  return size <= tiny.bytes ? tiny : size <= small.bytes ? small : large;
 }
 
 /** The sending half of a connection. */
@@ -145,7 +142,7 @@ export class Outbox {
   #schedule(): void {
     if (this.#pumping || this.#scheduled || this.#dead) return;
     this.#scheduled = true;
-    atEndOfTurn(this.#start);
+    writeAtEndOfTurn(this.#start);
   }
 
   #flush(): void {
@@ -211,14 +208,14 @@ export class Outbox {
     const length = this.#plaintext();
     if (length === 0) return undefined;
     const size = length + RECORD_OVERHEAD;
-    const buffer = this.#buffer = (size <= SMALL_RECORD ? small : large).take();
+    const buffer = this.#buffer = poolFor(size).take();
     this.#sealer.sealInto(scratch, length, buffer, 0);
     return buffer.subarray(0, size);
   }
 
   #release(): void {
     if (this.#buffer === undefined) return;
-    (this.#buffer.length === SMALL_RECORD ? small : large).give(this.#buffer);
+    poolFor(this.#buffer.length).give(this.#buffer);
     this.#buffer = undefined;
   }
 
@@ -238,7 +235,7 @@ export class Outbox {
       this.#counters.framesOut++;
     }
     const frames = this.lanes.framesOut;
-    at = this.lanes.fill(scratch, at, RECORD_PLAINTEXT);
+    at = this.lanes.fill(scratch, at, RECORD_PLAINTEXT, CHUNK_PLAINTEXT, URGENT_PLAINTEXT);
     this.#counters.framesOut += this.lanes.framesOut - frames;
     if (this.#goodbye !== 0 && !this.#goodbyeWritten && this.lanes.empty) {
       scratch[at++] = 2;

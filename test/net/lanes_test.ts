@@ -65,6 +65,22 @@ Deno.test("a message larger than a chunk is cut, and a control frame passes betw
   assertEquals(into.held, 0);
 });
 
+Deno.test("chunks may pass the limit of whole frames, but not far behind control frames", () => {
+  const fill = (...kinds: Lane[]): number => {
+    const lanes = new Lanes(8 << 20);
+    for (const lane of kinds) {
+      lanes.push(lane, frame(lane === Lane.BULK ? 1 << 20 : 9_000), undefined);
+    }
+    return lanes.fill(new Uint8Array(60_000), 0, 30_000, 60_000, 8_000);
+  };
+  const { CONTROL, NORMAL, BULK } = Lane;
+  assertEquals(fill(BULK), 60_000);
+  assertEquals(fill(NORMAL, BULK), 60_000);
+  assertEquals(fill(CONTROL, BULK), 9_002);
+  assertEquals(fill(CONTROL, NORMAL, BULK), 18_004);
+  assertEquals(fill(NORMAL, NORMAL, NORMAL, NORMAL), 27_006);
+});
+
 Deno.test("no lane starves: one that waited through enough records begins the next", () => {
   const lanes = new Lanes(64 << 20), into = new Reassembly(1 << 20);
   lanes.push(Lane.BULK, frame(100, 1), undefined);

@@ -1,7 +1,7 @@
 /**
  * Where retained bodies live.
  *
- * A body arrives as a view into a decrypted record of up to 32 KiB. Where many of a record's bodies are retained the record itself is
+ * A body arrives as a view into a decrypted record of up to 64 KiB. Where many of a record's bodies are retained the record itself is
  * kept, which costs nothing; where it would be pinned for the sake of a few, they are copied one behind the other into slabs. Either
  * way no more than twice the retained bytes, and one slab, is held.
  *
@@ -12,6 +12,8 @@ const FIRST_SLAB = 1_024;
 const LARGEST_SLAB = 64 * 1024;
 /** Bodies above this get a buffer of their own. */
 const SMALL = 8 * 1024;
+/** Buffers below this are never kept: their bodies are copied together, since every one of them would be several objects, scattered over the memory. */
+const LEAST_KEPT = 1_024;
 
 /** A buffer that retained bodies lie in. */
 interface Slab {
@@ -74,7 +76,7 @@ export class BodyArena {
 
   /** Whether to keep a buffer for a body of `size`: it fills most of it, or what is retained outweighs what is pinned. */
   #mayAdopt(length: number, size: number): boolean {
-    return size * 2 >= length || this.bytes + length <= 2 * this.#live;
+    return length >= LEAST_KEPT && (size * 2 >= length || this.bytes + length <= 2 * this.#live);
   }
 
   #copy(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
 import { BodyArena } from "../../../src/core/tree/body_arena.ts";
 import { IdTable } from "../../../src/core/tree/id_table.ts";
@@ -116,6 +116,17 @@ Deno.test("small bodies do not pin the buffer that they came in", () => {
   assertEquals(whole.view, large, "one that fills its buffer stays");
   for (const body of [...kept, whole]) release(arena, body);
   assertEquals(arena.bytes, 0);
+});
+
+Deno.test("bodies that came in small buffers of their own lie together", () => {
+  const arena = new BodyArena(), buffers = new Set<ArrayBufferLike>();
+  for (let n = 0; n < 100; n++) {
+    const { view } = keep(arena, new Uint8Array(400).fill(n), 0, 400);
+    assertEquals(view[399], n);
+    buffers.add(view.buffer);
+  }
+  assertLessOrEqual(buffers.size, 8);
+  assertLess(arena.bytes, 2 * 100 * 400 + 64 * 1024);
 });
 
 Deno.test("a record whose bodies are retained for the most part is kept, and no more than twice what lives", () => {
