@@ -16,6 +16,7 @@ import { Outbox } from "./outbox.ts";
 import { Reassembly } from "./reassembly.ts";
 import type { RecordReader } from "./records.ts";
 import { freshToken, RoundTrip } from "./round_trip.ts";
+import { Slowness } from "./slowness.ts";
 
 /** The largest record that is taken: what its length field can say. */
 export const MAX_RECORD = 65_535;
@@ -25,6 +26,10 @@ export const FRAME_SLACK = 64 * 1024;
 const FIRST_PING_MS = 100;
 /** Pings in a row that are left out where the other side was heard in the meantime. */
 const SPARED_PINGS = 7;
+/** A link that was heard for so many times `pingMs` ago at most is not asked: checks of neighbours, every `checkMs` ± 20 %, keep it alive. */
+const QUIET = 1.25;
+/** Pings of an established link are put off by up to this part of `pingMs`, at random: see {@linkcode Connection.#pingAlone}. */
+const ALONE_PART = 1 / 32;
 /** Up to this pause between them a link is pinged that neither side needs: whoever dialled may want to measure it. */
 const MEASURED_MS = 800;
 /** In a PING's flags: the sender needs the connection. */
@@ -44,6 +49,7 @@ export class Connection {
   readonly #context: LinkContext;
   readonly #clock: Clock;
   readonly #outbox: Outbox;
+  readonly #slowness: Slowness;
   readonly #reassembly: Reassembly;
   readonly #roundTrip = new RoundTrip();
   readonly #tick = (): void => this.#check();
@@ -56,13 +62,11 @@ export class Connection {
   #spared = 0;
   #toldHeld = false;
   #heardAt = 0;
-  #fullSince: number | undefined;
   #ended: EndReason | undefined;
   #destroyed = false;
   #finished: Promise<void> = Promise.resolve();
   #finish: () => void = () => {};
   #used = false;
-  #fullFrom = 0;
   #doubts: ((alive: boolean) => void)[] = [];
   #doubtTimer: TimerId | undefined;
 
@@ -100,6 +104,7 @@ export class Connection {
       laneBytes: limits.laneBytes,
       broken: () => this.#broke(),
     });
+    this.#slowness = new Slowness(this.#outbox, context.timing, limits.laneBytes);
     this.#heardAt = this.activeAt = this.neededAt = clock.now();
   }
 
@@ -171,10 +176,10 @@ export class Connection {
     this.#used = true;
     if (this.#outbox.send(lane, head, body)) return true;
     this.#context.counters.framesRefused++;
-    if (this.#fullSince === undefined) {
-      this.#fullSince = this.#clock.now();
-      this.#fullFrom = this.#outbox.bytesOut;
-      this.#arm(Math.min(this.#due - this.#fullSince, this.#context.timing.slowMs / 4));
+    if (!this.#slowness.suspected) {
+      const now = this.#clock.now();
+      this.#slowness.refused(now);
+      this.#arm(Math.min(this.#due - now, this.#context.timing.slowMs / 4));
     }
     return false;
   }
@@ -336,10 +341,17 @@ export class Connection {
     this.#outbox.ping(this.#token, this.#toldHeld ? PING_HELD : 0);
   }
 
+  /** Among all that other nodes of this process do on the grid of their timers, a round trip would measure their work. */
+  #pingAlone(): void {
+    if (this.#pause < this.#context.timing.pingMs) return this.#sendPing();
+    const ms = this.#clock.random() * ALONE_PART * this.#context.timing.pingMs;
+    this.#clock.after(ms, () => this.#sendPing(), true);
+  }
+
   /** An established link that spoke lately needs no ping from both ends; one in eight still measures the round trip. */
   #spares(silentMs: number): boolean {
     const { pingMs } = this.#context.timing;
-    if (this.#pause < pingMs || silentMs >= 0.75 * pingMs || this.#awaited) return false;
+    if (this.#pause < pingMs || silentMs >= QUIET * pingMs || this.#awaited) return false;
     if (this.#context.handler.isHeld(this) !== this.#toldHeld) return false;
     return this.#spared++ < SPARED_PINGS;
   }
@@ -354,8 +366,7 @@ export class Connection {
   #arm(ms: number): void {
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer);
     this.#due = this.#clock.now() + Math.max(0, ms);
-    // Among all that other nodes of this process do on the hour, a round trip would measure their work.
-    this.#timer = this.#clock.after(ms, this.#tick, true);
+    this.#timer = this.#clock.after(ms, this.#tick, this.#pause < this.#context.timing.pingMs);
   }
 
   /** One timer for everything: pings, silence, a reader that stays behind. */
@@ -366,34 +377,15 @@ export class Connection {
     this.#heardAt = Math.min(now, this.#heardAt + late);
     const silent = now - this.#heardAt;
     if (silent >= timing.deadMs) return this.close("lost");
-    if (this.#isSlow(now, late)) return this.close("slow");
+    if (this.#slowness.judge(now, late)) return this.close("slow");
     if (this.openedAt !== undefined) {
       if (this.#awaited && now - this.#outbox.pingedAt >= timing.pingMs) this.#awaited = false;
-      if (!this.#spares(silent) && !this.#unneeded(silent)) this.#sendPing();
+      if (!this.#spares(silent) && !this.#unneeded(silent)) this.#pingAlone();
     }
     this.#pause = Math.min(timing.pingMs, this.#pause * 2);
-    let next = Math.min(this.#pause, timing.deadMs - silent);
-    if (this.#fullSince !== undefined) next = Math.min(next, timing.slowMs / 4);
+    const quiet = QUIET * timing.pingMs, until = silent < quiet ? quiet : timing.deadMs;
+    let next = Math.min(this.#pause, until - silent);
+    if (this.#slowness.suspected) next = Math.min(next, timing.slowMs / 4);
     this.#arm(next);
-  }
-
-  #isSlow(now: number, late: number): boolean {
-    const { timing } = this.#context, outbox = this.#outbox;
-    if (outbox.writingSince !== undefined) {
-      outbox.writingSince += late;
-      if (now - outbox.writingSince >= Math.max(timing.slowMs, timing.deadMs)) return true;
-    }
-    if (this.#fullSince === undefined) return false;
-    if (!outbox.lanes.crowded) {
-      this.#fullSince = undefined;
-      return false;
-    }
-    this.#fullSince += late;
-    if (outbox.bytesOut - this.#fullFrom >= this.#context.limits.laneBytes / 2) {
-      // It drains: more comes than the link carries, which is not the reader's fault alone.
-      this.#fullSince = now;
-      this.#fullFrom = outbox.bytesOut;
-    }
-    return now - this.#fullSince >= timing.slowMs;
   }
 }

@@ -10,7 +10,7 @@ import type { Preset } from "../options.ts";
 export interface LinkTiming {
   /** Between pings of a link that has been up for a while; right after it came up they are quicker. Shorter measures and notices sooner. */
   pingMs: number;
-  /** Silence after which a link counts as lost. Three pings by default. */
+  /** Silence after which a link counts as lost: two pings without an answer by default. */
   deadMs: number;
   /** For how long a full send lane may stay above half before the reader counts as too slow. */
   slowMs: number;

@@ -7,7 +7,7 @@
 import { rememberRecords } from "../wire/record.ts";
 
 const RECORDS_PER_NODE = 4;
-let room = 1_024;
+let room = 2_048;
 
 /** Makes room for the records of so many nodes; a power of two. */
 export function shareRecords(nodes: number): void {
