@@ -185,7 +185,7 @@ export async function warmUp(cluster: Cluster, load: Workload): Promise<void> {
   const { nodes } = cluster;
   const round = { ...load, size: 100, count: 4 * nodes, window: 1, senders: nodes };
   await runWorkload(cluster, { ...round, mode: "burst" });
-  const count = Math.min(10_000, Math.ceil(load.count / 5));
+  const count = Math.min(2_000, Math.ceil(load.count / 5));
   await runWorkload(cluster, { ...load, count, mode: "burst" });
 }
 

@@ -17,6 +17,7 @@ import { Reassembly } from "./reassembly.ts";
 import type { RecordReader } from "./records.ts";
 import { freshToken, RoundTrip } from "./round_trip.ts";
 import { Slowness } from "./slowness.ts";
+import { gridStep } from "./timers.ts";
 
 /** The largest record that is taken: what its length field can say. */
 export const MAX_RECORD = 65_535;
@@ -152,7 +153,7 @@ export class Connection {
   start(): void {
     this.#reader.maximum = MAX_RECORD;
     this.#heardAt = this.#clock.now();
-    this.#arm(this.#pause);
+    this.#arm(this.#pause, true);
     this.#finished = new Promise((resolve) => this.#finish = resolve);
     this.#records();
     if (this.#destroyed) return this.#stop();
@@ -179,7 +180,7 @@ export class Connection {
     if (!this.#slowness.suspected) {
       const now = this.#clock.now();
       this.#slowness.refused(now);
-      this.#arm(Math.min(this.#due - now, this.#context.timing.slowMs / 4));
+      this.#arm(Math.min(this.#due - now, this.#context.timing.slowMs / 4), true);
     }
     return false;
   }
@@ -363,10 +364,11 @@ export class Connection {
     return !this.heldThere && !this.#toldHeld && !this.#context.handler.isHeld(this);
   }
 
-  #arm(ms: number): void {
+  /** `exact` where it is not for the grid of timers to say when. */
+  #arm(ms: number, exact: boolean): void {
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer);
-    this.#due = this.#clock.now() + Math.max(0, ms);
-    this.#timer = this.#clock.after(ms, this.#tick, this.#pause < this.#context.timing.pingMs);
+    this.#due = this.#clock.now() + Math.max(0, ms) + (exact ? 0 : gridStep(ms));
+    this.#timer = this.#clock.after(ms, this.#tick, exact);
   }
 
   /** One timer for everything: pings, silence, a reader that stays behind. */
@@ -379,13 +381,14 @@ export class Connection {
     if (silent >= timing.deadMs) return this.close("lost");
     if (this.#slowness.judge(now, late)) return this.close("slow");
     if (this.openedAt !== undefined) {
-      if (this.#awaited && now - this.#outbox.pingedAt >= timing.pingMs) this.#awaited = false;
+      const unanswered = now - this.#outbox.pingedAt >= (1 - ALONE_PART) * timing.pingMs;
+      if (this.#awaited && unanswered) this.#awaited = false;
       if (!this.#spares(silent) && !this.#unneeded(silent)) this.#pingAlone();
     }
     this.#pause = Math.min(timing.pingMs, this.#pause * 2);
-    const quiet = QUIET * timing.pingMs, until = silent < quiet ? quiet : timing.deadMs;
-    let next = Math.min(this.#pause, until - silent);
+    const heard = silent < QUIET * timing.pingMs;
+    let next = Math.min(this.#pause, (heard ? QUIET * timing.pingMs : timing.deadMs) - silent);
     if (this.#slowness.suspected) next = Math.min(next, timing.slowMs / 4);
-    this.#arm(next);
+    this.#arm(next, !heard || this.#pause < timing.pingMs);
   }
 }

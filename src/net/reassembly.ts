@@ -41,7 +41,7 @@ export class Reassembly {
 }
 
 /** A chunk of at least this many bytes is kept as the view it came as, which keeps its record of up to 64 KiB alive; smaller ones are copied. */
-const VIEW_BYTES = 8 * 1024;
+const VIEW_BYTES = 16 * 1024;
 
 class Part {
   #pieces: Uint8Array[] = [];

@@ -181,9 +181,13 @@ export class Timers implements Clock {
 
 /** When a timer of `ms` fires that is due at `due`. */
 function onGrid(due: number, ms: number): number {
-  if (ms < GRID_PART) return due;
-  const step = Math.min(MOST_GRID_MS, 2 ** Math.floor(Math.log2(ms / GRID_PART)));
-  return Math.ceil(due / step) * step;
+  const step = gridStep(ms);
+  return step === 0 ? due : Math.ceil(due / step) * step;
+}
+
+/** How late a timer of `ms` may be for the sake of the grid; 0 where there is none. */
+export function gridStep(ms: number): number {
+  return ms < GRID_PART ? 0 : Math.min(MOST_GRID_MS, 2 ** Math.floor(Math.log2(ms / GRID_PART)));
 }
 
 /** When one node wants to be woken next, and how. */

@@ -17,16 +17,27 @@ class Calls {
     this.#waiting[this.#count++] = call;
   }
 
-  /** Calls those that wait; what they add waits for the next time. */
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** Calls those that wait; what they add waits for the next time, and so do those behind one that throws. */
   run(): void {
     const count = this.#count;
     [this.#waiting, this.#running] = [this.#running, this.#waiting];
     this.#count = 0;
-    for (let i = 0; i < count; i++) {
-      const call = this.#running[i]!;
-      this.#running[i] = undefined;
-      call();
+    let i = 0;
+    try {
+      while (i < count) this.#take(i++)();
+    } finally {
+      while (i < count) this.push(this.#take(i++));
     }
+  }
+
+  #take(i: number): () => void {
+    const call = this.#running[i]!;
+    this.#running[i] = undefined;
+    return call;
   }
 }
 
@@ -53,8 +64,15 @@ function askForEnd(): void {
 
 function end(): void {
   ending = false;
-  writes.run();
-  reads.run();
+  try {
+    writes.run();
+  } finally {
+    try {
+      reads.run();
+    } finally {
+      if (!writes.empty || !reads.empty) askForEnd();
+    }
+  }
 }
 
 /** Those behind the one whose turn it is. */

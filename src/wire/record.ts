@@ -209,7 +209,7 @@ const SMALL_RECORD_BYTES = 1_024;
  * process shares them that way.
  */
 export function rememberRecords(count: number): void {
-  decoded = new Array(count);
+  decoded = new Array(Math.max(2, count));
 }
 
 /**

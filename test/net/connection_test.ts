@@ -4,6 +4,7 @@ import { MemoryNetwork } from "../../src/testing/memory_net.ts";
 import { CHUNK_BYTES } from "../../src/net/lanes.ts";
 import {
   frame,
+  GridClock,
   ManualClock,
   rawPeer,
   settle,
@@ -255,6 +256,28 @@ Deno.test("a half-open link is found by its silence", async () => {
   assertEquals(a.sink.count("down"), 0, "not yet");
   await clock.advance(2_500);
   assertEquals([a.sink.last("down")?.reason, b.sink.last("down")?.reason], ["lost", "lost"]);
+  await Promise.all([a.transport.close(), b.transport.close()]);
+});
+
+Deno.test("silence is found at its time, whatever the grid of timers, behind two pings", async () => {
+  const clock = new GridClock(), streams = new MemoryNetwork();
+  const timing = { pingMs: 10_000, deadMs: 30_000, idleMs: 600_000, graceMs: 600_000 };
+  const a = startNode(streams, { clock, timing });
+  const b = startNode(streams, { clock, timing });
+  await a.transport.dial(b.address);
+  for (let i = 0; i < 30; i++) {
+    b.transport.send(a.id, Lane.NORMAL, frame(10, 1));
+    await clock.advance(3_000);
+  }
+  b.transport.send(a.id, Lane.NORMAL, frame(10, 1));
+  await settle();
+  for (const link of streams.links) link.stall();
+  const out = a.transport.metrics().framesOut;
+  await clock.advance(29_700);
+  assertEquals(a.sink.count("down"), 0, "not yet");
+  assertEquals(a.transport.metrics().framesOut - out, 2);
+  await clock.advance(400);
+  assertEquals(a.sink.last("down")?.reason, "lost");
   await Promise.all([a.transport.close(), b.transport.close()]);
 });
 

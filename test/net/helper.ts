@@ -1,5 +1,6 @@
 /** What the tests of src/net share: a sink that writes down what it is told, nodes over memory or TCP, waiting for conditions. */
 
+import { gridStep } from "../../src/net/timers.ts";
 import { setImmediate } from "node:timers";
 import type { Clock, DownReason, PeerId, TimerId } from "../../src/core/host.ts";
 import type { TransportSink } from "../../src/transport.ts";
@@ -270,4 +271,12 @@ export async function rawPeer(
 /** Writes everything. */
 export async function writeAll(duplex: Duplex, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await duplex.write(bytes.subarray(at));
+}
+
+/** A manual clock whose timers fire on a grid, as those of `net/timers.ts` do. */
+export class GridClock extends ManualClock {
+  override after(ms: number, fire: () => void, exact = false): TimerId {
+    const step = exact ? 0 : gridStep(ms), due = this.now() + ms;
+    return super.after(step === 0 ? ms : Math.ceil(due / step) * step - this.now(), fire);
+  }
 }

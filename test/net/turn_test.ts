@@ -46,3 +46,24 @@ Deno.test("one that throws does not hold up those behind it", async () => {
   takeInTurn(() => taken.push(2));
   assertEquals(taken, [1, 2]);
 });
+
+Deno.test("a write that throws puts off those behind it and loses none, reads included", async () => {
+  const done: string[] = [], caught: unknown[] = [];
+  const onError = (event: ErrorEvent): void => {
+    caught.push(event.error);
+    event.preventDefault();
+  };
+  addEventListener("error", onError);
+  try {
+    writeAtEndOfTurn(() => {
+      throw new SyntaxError("no");
+    });
+    writeAtEndOfTurn(() => done.push("write"));
+    readAtEndOfTurn(() => done.push("read"));
+    for (let turn = 0; turn < 3; turn++) await turnEnds();
+  } finally {
+    removeEventListener("error", onError);
+  }
+  assertEquals(caught.map(String), ["SyntaxError: no"]);
+  assertEquals(done.sort(), ["read", "write"]);
+});

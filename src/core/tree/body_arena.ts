@@ -10,10 +10,12 @@
 
 const FIRST_SLAB = 1_024;
 const LARGEST_SLAB = 64 * 1024;
+/** A slab is at most this part of what is retained: so much more or less is dropped at a time. */
+const SLAB_PART = 1 / 16;
 /** Bodies above this get a buffer of their own. */
 const SMALL = 8 * 1024;
 /** Buffers below this are never kept: their bodies are copied together, since every one of them would be several objects, scattered over the memory. */
-const LEAST_KEPT = 1_024;
+const LEAST_KEPT = 2 * 1024;
 
 /** A buffer that retained bodies lie in. */
 interface Slab {
@@ -31,12 +33,18 @@ export class BodyArena {
   /** The slab with room. */
   #open = -1;
   #live = 0;
+  readonly #largest: number;
   /** Bytes of all buffers held. */
   bytes = 0;
   /** The number of the buffer that the newest body lies in. */
   slab = -1;
   /** The newest buffer that came with its bodies: most likely the next one comes in it, too. */
   #adopted = -1;
+
+  /** Makes one for bodies of `most` bytes together. */
+  constructor(most: number) {
+    this.#largest = Math.min(LARGEST_SLAB, most * SLAB_PART);
+  }
 
   /** Keeps `bytes[start, end)` in {@linkcode BodyArena.slab}; returns a view that pins no more than is counted. */
   keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -85,8 +93,8 @@ export class BodyArena {
     if (size > SMALL) {
       slab = this.#add(new Uint8Array(size), 0);
     } else if (slab === undefined || slab.bytes.length - slab.used < size) {
-      const wish = slab === undefined ? FIRST_SLAB : Math.min(LARGEST_SLAB, slab.bytes.length * 2);
-      slab = this.#add(new Uint8Array(Math.max(wish, size)), 0);
+      const wish = Math.min(Math.max(FIRST_SLAB, this.#live), this.#largest);
+      slab = this.#add(new Uint8Array(Math.max(size, wish)), 0);
       this.#open = this.slab;
     } else {
       slab.live++;

@@ -29,6 +29,9 @@ const FAST_MS = 1_000;
 /** Ids are gathered for at most this part of the time for which payloads are retained at the present rate. */
 const TURNOVERS = 8;
 
+/** Entries that wait on while a queue is emptied: one array for all of them. */
+const LATER: number[] = [];
+
 /**
  * The longest honest time, in ms, from a message's arrival to its announcement by the end of the link that waits for the other; `fast` where messages
  * come fast.
@@ -41,6 +44,7 @@ export function longestAge(ihaveMs: number, rttMs: number, fast: boolean): numbe
 export class LazyPush {
   readonly #context: TreeContext;
   readonly #announced: (link: Link, entry: number) => void;
+  readonly #ring = (): void => this.#fire();
   #timer: TimerId | undefined;
   /** How long the ids that wait now are gathered, in times of `ihaveMs`. */
   #gathers = 1;
@@ -68,7 +72,7 @@ export class LazyPush {
 
   #arm(gathers: number): void {
     const { port, options } = this.#context;
-    this.#timer = port.after(gathers * options.ihaveMs, () => this.#fire());
+    this.#timer = port.after(gathers * options.ihaveMs, this.#ring);
   }
 
   #fire(): void {
@@ -102,7 +106,7 @@ export class LazyPush {
     const { ihaveMs } = this.#context.options;
     const patience = this.#gathers * ihaveMs + Math.max(ihaveMs, port.rtt(link.peer) ?? 0);
     const side = port.self < link.peer ? 0 : 1;
-    let kept = 0, later: number[] | undefined;
+    let kept = 0, later = 0;
     for (let i = 0; i < link.waiting; i++) {
       const entry = announcements[i]!;
       // By now the neighbour may have announced or sent it: then it need not hear of it.
@@ -110,7 +114,7 @@ export class LazyPush {
       if (log.state(entry) !== Seen.DELIVERED) continue;
       const first = (log.idHead(entry) & 1) === side;
       if (first || now - log.at(entry) >= patience) announcements[kept++] = entry;
-      else (later ??= []).push(entry);
+      else LATER[later++] = entry;
     }
     let done = 0;
     while (done < kept) {
@@ -137,9 +141,7 @@ export class LazyPush {
     link.waiting = kept - done;
     // Its places are kept for the next time, unless it grew large.
     if (link.waiting === 0 && announcements.length > 256) link.announcements = [];
-    if (later !== undefined) {
-      for (const entry of later) link.announcements[link.waiting++] = entry;
-    }
+    for (let i = 0; i < later; i++) link.announcements[link.waiting++] = LATER[i]!;
     return link.waiting === 0;
   }
 }

@@ -202,7 +202,7 @@ export class MessageLog {
 
   /** Retains the body `bytes[start, end)` of an entry; returns the view that is kept. */
   retain(entry: number, bytes: Uint8Array, start: number, end: number, now: number): Uint8Array {
-    const arena = this.#arena ??= new BodyArena();
+    const arena = this.#arena ??= new BodyArena(this.#options.retainBytes);
     const body = arena.keep(bytes, start, end), i = entry & this.#mask;
     this.#slab[i] = arena.slab + 1;
     this.#bodyAt[i] = body.byteOffset;

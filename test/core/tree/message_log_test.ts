@@ -96,7 +96,7 @@ function release(arena: BodyArena, { view, slab }: Kept): void {
 }
 
 Deno.test("small bodies do not pin the buffer that they came in", () => {
-  const arena = new BodyArena();
+  const arena = new BodyArena(32 << 20);
   const record = new Uint8Array(32 * 1024).map((_, i) => i);
   const kept: Kept[] = [];
   for (let i = 0; i < 100; i++) {
@@ -119,7 +119,7 @@ Deno.test("small bodies do not pin the buffer that they came in", () => {
 });
 
 Deno.test("bodies that came in small buffers of their own lie together", () => {
-  const arena = new BodyArena(), buffers = new Set<ArrayBufferLike>();
+  const arena = new BodyArena(32 << 20), buffers = new Set<ArrayBufferLike>();
   for (let n = 0; n < 100; n++) {
     const { view } = keep(arena, new Uint8Array(400).fill(n), 0, 400);
     assertEquals(view[399], n);
@@ -129,8 +129,35 @@ Deno.test("bodies that came in small buffers of their own lie together", () => {
   assertLess(arena.bytes, 2 * 100 * 400 + 64 * 1024);
 });
 
+for (const [retainBytes, size] of [[4_096, 100], [16_384, 300], [131_072, 200]] as const) {
+  Deno.test(`of bodies of ${size} bytes nearly ${retainBytes} bytes are retained, all the time`, () => {
+    const log = new MessageLog(
+      { ...options, seenIds: 10_000, retainMessages: 10_000, retainBytes },
+      rng(1),
+    );
+    for (let n = 0; n < 3_000; n++) {
+      const entry = log.add(id(n), 0, Seen.DELIVERED, 0, 0, 1, 0);
+      log.retain(entry, new Uint8Array(size), 0, size, 0);
+      assert(log.retains(entry));
+      assertLessOrEqual(log.retainedBytes, retainBytes);
+      if (n * size > 2 * retainBytes) assertLess(0.7 * retainBytes, log.retainedMessages * size);
+    }
+  });
+}
+
+Deno.test("an arena holds little beside what lives, however little that is", () => {
+  for (const lives of [1, 10, 100]) {
+    const arena = new BodyArena(32 << 20), kept: Kept[] = [];
+    for (let n = 0; n < 2_000; n++) {
+      kept.push(keep(arena, new Uint8Array(100), 0, 100));
+      if (kept.length > lives) release(arena, kept.shift()!);
+      assertLessOrEqual(arena.bytes, 3 * 100 * lives + 2_048);
+    }
+  }
+});
+
 Deno.test("a record whose bodies are retained for the most part is kept, and no more than twice what lives", () => {
-  const arena = new BodyArena(), kept: Kept[] = [];
+  const arena = new BodyArena(32 << 20), kept: Kept[] = [];
   let copied = 0;
   for (let n = 0; n < 50; n++) {
     const record = new Uint8Array(32 * 1024).fill(n);
@@ -155,7 +182,7 @@ Deno.test("a record whose bodies are retained for the most part is kept, and no 
 Deno.test("the arena's account is the buffers that it holds, whatever comes and goes", () => {
   fc.assert(
     fc.property(fc.array(fc.record({ size: fc.nat(20_000), drop: fc.boolean() })), (steps) => {
-      const arena = new BodyArena(), kept: Kept[] = [];
+      const arena = new BodyArena(32 << 20), kept: Kept[] = [];
       for (const { size, drop } of steps) {
         kept.push(keep(arena, new Uint8Array(32 * 1024), 10, 10 + size));
         if (drop) release(arena, kept.shift()!);
@@ -169,7 +196,7 @@ Deno.test("the arena's account is the buffers that it holds, whatever comes and 
 });
 
 Deno.test("a record is counted once though a body of this node's own comes between its bodies", () => {
-  const arena = new BodyArena(), record = new Uint8Array(32 * 1024);
+  const arena = new BodyArena(32 << 20), record = new Uint8Array(32 * 1024);
   const kept = [keep(arena, record, 0, 20_000), keep(arena, new Uint8Array(20_000), 0, 20_000)];
   kept.push(keep(arena, record, 20_000, 32_000));
   assertEquals(arena.bytes, 32 * 1024 + 20_000);
