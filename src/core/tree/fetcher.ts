@@ -257,7 +257,7 @@ export class Fetcher {
 
   /** T1 for an id that `link` announced. */
   #wait(link: Link): number {
-    return this.#firstWait.wait(link, this.missing.size);
+    return this.#firstWait.wait(link, this.missing.open);
   }
 
   #arm(at: number): void {

@@ -24,12 +24,12 @@ export type Overflow = (handle: number) => void;
 
 /** Announcements after giving up that start a new chase, per id: the lowest bits of a byte, up to all ones. */
 const RESTARTS = 3;
-/** The rest of it: how often a chase began again since then because links came and went, and that the id was reported as missed. */
+/** The rest of it: how often a chase began again because links came and went, and that the id was reported as missed. */
 const IDLES = 124, REPORTED = 128;
 const FIRST = 16;
 /** Shared by all that hold nothing: an empty array costs a few hundred bytes, too. */
-const NO_U8 = new Uint8Array(0), NO_U16 = new Uint16Array(0);
-const NO_I32 = new Int32Array(0), NO_F64 = new Float64Array(0);
+const NO_U8 = new Uint8Array(0), NO_U16 = new Uint16Array(0), NO_I32 = new Int32Array(0);
+const NO_F64 = new Float64Array(0);
 
 /**
  * A bounded set of missing ids in typed arrays. Every entry is charged to its first announcer; when the set is full the oldest
@@ -41,7 +41,8 @@ export class Missing {
   readonly #width: number;
   readonly #overflow: Overflow;
   #size = 0;
-  #high = 0;
+  /** Handles below this one may be in use. */
+  high = 0;
   #free = -1;
   #state = NO_U8;
   #tree = NO_U8;
@@ -80,9 +81,9 @@ export class Missing {
     return this.#size;
   }
 
-  /** Handles below this one may be in use. */
-  get high(): number {
-    return this.#high;
+  /** Those of them that somebody may still be asked for. */
+  get open(): number {
+    return this.#size - (this.#charges[0] ?? 0);
   }
 
   /** The handle of the id at `bytes[at]`, or -1. */
@@ -178,8 +179,8 @@ export class Missing {
     let handle = this.#free;
     if (handle >= 0) this.#free = this.#after[handle]!;
     else {
-      if (this.#high === this.#state.length) this.#grow();
-      handle = this.#high++;
+      if (this.high === this.#state.length) this.#grow();
+      handle = this.high++;
     }
     this.#size++;
     this.#table.put(handle, bytes, at);
@@ -319,7 +320,7 @@ export class Missing {
     this.#after[handle] = this.#free;
     this.#free = handle;
     if (--this.#size === 0) {
-      this.#high = 0;
+      this.high = 0;
       this.#free = -1;
     }
   }

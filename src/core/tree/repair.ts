@@ -228,7 +228,7 @@ export class Repair {
         if (entry >= 0) known.add(entry);
       }
       if (part.ages[i]! > oldest) continue;
-      if (this.#fetcher.missing.size >= limits.missingIds / 2) left = true;
+      if (this.#fetcher.missing.open >= limits.missingIds / 2) left = true;
       else if (this.#fetcher.learn(link, part.ids, at, now - part.ages[i]!, now)) learned++;
     }
     counters.repairs += learned;

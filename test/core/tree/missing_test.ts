@@ -38,3 +38,18 @@ Deno.test("an id that was given up is chased three times more, however often lin
   missing.stop(handle, Chase.GIVEN_UP, Infinity);
   assertEquals(tell(), Chase.GIVEN_UP);
 });
+
+Deno.test("what was given up is held and no longer open", () => {
+  const missing = new Missing(16, 4, () => 0.5, () => {});
+  const handles = Array.from({ length: 5 }, (_, n) => {
+    const handle = missing.add(new Uint8Array(20).fill(n), 0, 0, 1, 0, 10);
+    missing.announce(handle, 1, 0, false, 10);
+    return handle;
+  });
+  assertEquals([missing.size, missing.open], [5, 5]);
+  for (const handle of handles.slice(0, 3)) missing.stop(handle, Chase.GIVEN_UP, Infinity);
+  assertEquals([missing.size, missing.open], [5, 2]);
+  missing.remove(handles[0]!);
+  missing.announce(handles[1]!, 1, 0, false, 10);
+  assertEquals([missing.size, missing.open], [4, 3], "a chase began again");
+});
