@@ -180,7 +180,7 @@ export class Timers implements Clock {
 }
 
 /** When a timer of `ms` fires that is due at `due`. */
-function onGrid(due: number, ms: number): number {
+export function onGrid(due: number, ms: number): number {
   const step = gridStep(ms);
   return step === 0 ? due : Math.ceil(due / step) * step;
 }

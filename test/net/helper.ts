@@ -1,6 +1,6 @@
 /** What the tests of src/net share: a sink that writes down what it is told, nodes over memory or TCP, waiting for conditions. */
 
-import { gridStep } from "../../src/net/timers.ts";
+import { onGrid } from "../../src/net/timers.ts";
 import { setImmediate } from "node:timers";
 import type { Clock, DownReason, PeerId, TimerId } from "../../src/core/host.ts";
 import type { TransportSink } from "../../src/transport.ts";
@@ -276,7 +276,6 @@ export async function writeAll(duplex: Duplex, bytes: Uint8Array): Promise<void>
 /** A manual clock whose timers fire on a grid, as those of `net/timers.ts` do. */
 export class GridClock extends ManualClock {
   override after(ms: number, fire: () => void, exact = false): TimerId {
-    const step = exact ? 0 : gridStep(ms), due = this.now() + ms;
-    return super.after(step === 0 ? ms : Math.ceil(due / step) * step - this.now(), fire);
+    return super.after(onGrid(this.now() + ms, exact ? 0 : ms) - this.now(), fire);
   }
 }
