@@ -214,7 +214,7 @@ export class Dialer {
   }
 
   async #run(dial: Dial): Promise<void> {
-    let last = new GossipError("unknown-peer", "no address is known");
+    let last: GossipError | undefined;
     let retries = 0;
     for (;;) {
       const address = dial.addresses.shift();
@@ -243,7 +243,7 @@ export class Dialer {
     if (dial.settled) return;
     // Addresses that a user names may be wrong: they say nothing about those that the node knows.
     if (dial.wanted && dial.peer !== undefined) this.#options.backoff.failed(dial.peer);
-    this.#fail(dial, last);
+    this.#fail(dial, last ?? new GossipError("unknown-peer", "no address is known"));
   }
 
   /** Another connection is said to win. True where the dial is done; false where it must be tried again. */

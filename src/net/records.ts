@@ -29,15 +29,18 @@ export const RECORD_PLAINTEXT = 32 * 1024;
 export const CHUNK_PLAINTEXT = 60 * 1024;
 /** The same of one that begins with control frames: they are read when all of it has come. */
 export const URGENT_PLAINTEXT = 8 * 1024;
-/** What a read buffer has before the other side is authenticated. */
-export const STRANGER_BUFFER = 1024;
+/**
+ * What a read buffer has before the other side is authenticated. Not 1,024: of so many bytes and more the C library's allocator first puts all its
+ * small free pieces together again, and two of these buffers were a 20th of what a connection costs.
+ */
+export const STRANGER_BUFFER = 1_000;
 
 /**
  * A parked read pins its buffer, so a quiet link has a small one; with 4 KiB that shrank after 256 reads only, buffers were four fifths of
  * what quiet nodes held outside the heap.
  */
 const BASE_BUFFER = STRANGER_BUFFER;
-const MAX_BUFFER = 128 * 1024;
+const MAX_BUFFER = 128 * BASE_BUFFER;
 const POOLED_BYTES = 512 * 1024;
 /** Larger ones go from link to link: while 200 nodes start, each link needs one for a moment. One pool per doubling, half a MiB in each. */
 const POOLS = Array.from({ length: Math.log2(MAX_BUFFER / BASE_BUFFER) }, (_, doublings) => {

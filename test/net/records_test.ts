@@ -79,6 +79,6 @@ Deno.test("a stream of records of one size settles on one buffer", async () => {
     await writing;
     if (i >= 20) sizes.add(reader.capacity);
   }
-  assertEquals([...sizes], [2 * 1024]);
+  assertEquals([...sizes], [2 * STRANGER_BUFFER]);
   left.close(), right.close();
 });
