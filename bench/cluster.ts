@@ -8,7 +8,7 @@
  */
 
 import { percentile, Progress, readArgs, runCommand, table } from "../src/cli/args.ts";
-import { live, PlumtreeCluster, rss } from "./plumtree_cluster.ts";
+import { memory, PlumtreeCluster } from "./plumtree_cluster.ts";
 import { SpreadCluster } from "./spread_cluster.ts";
 import { checkLoad, cpuMicros, round, runWorkload, warmUp, whole } from "./workload.ts";
 
@@ -26,13 +26,14 @@ async function idle(cluster: PlumtreeCluster, secs: number): Promise<Record<stri
   const before = cpuMicros(), start = performance.now();
   await sleep(secs);
   const cpuShare = (cpuMicros() - before) / 1e3 / (performance.now() - start);
+  const { rss, live } = await memory();
   const more = (bytes: number) => Math.round(bytes / 1_024 / (cluster.nodes - 1));
   return {
     idleSecs: secs,
     cpuShare: round(cpuShare),
     connections: cluster.connections(),
-    rssPerNodeKb: more(rss() - cluster.firstRss),
-    heapPerNodeKb: more(live() - cluster.firstLive),
+    rssPerNodeKb: more(rss - cluster.first.rss),
+    heapPerNodeKb: more(live - cluster.first.live),
   };
 }
 

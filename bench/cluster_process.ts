@@ -5,7 +5,7 @@
  */
 
 import { TextLineStream } from "@std/streams";
-import { PlumtreeCluster, rss } from "./plumtree_cluster.ts";
+import { PlumtreeCluster } from "./plumtree_cluster.ts";
 import type { Answer, Order } from "./spread_cluster.ts";
 import { payloadOf } from "./workload.ts";
 
@@ -52,7 +52,7 @@ for await (const line of lines) {
     const [node, message, run, size] = order.publish;
     void cluster.publish(node, payloadOf(message, run, new Uint8Array(size)));
   } else if ("counters" in order) {
-    say({ counters: { ...cluster.counters(), rssMb: Math.round(rss() / 1e6) } });
+    say({ counters: { ...cluster.counters(), rssMb: Math.round(Deno.memoryUsage().rss / 1e6) } });
   } else if ("fill" in order) {
     await cluster.filled(order.fill);
     say({ filled: true });

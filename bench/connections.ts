@@ -9,7 +9,7 @@ import { StreamTransport } from "../src/net/transport.ts";
 import { cpuMicros } from "./workload.ts";
 
 /** The first ones, while the code is compiled, are not counted. */
-const COUNT = 500, WARM = 300;
+const COUNT = 1_000, WARM = 1_000;
 
 let notice = (): void => {};
 

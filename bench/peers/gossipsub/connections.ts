@@ -11,7 +11,7 @@ import { createLibp2p, type Libp2p } from "libp2p";
 import { cpuMicros } from "../../workload.ts";
 
 /** As many as `bench/connections.ts`. */
-const COUNT = 500, WARM = 300;
+const COUNT = 1_000, WARM = 1_000;
 
 async function node(): Promise<Libp2p> {
   return await createLibp2p({
