@@ -15,52 +15,107 @@ const TURN_BYTES = 256 * 1024;
 const LOOK_MS = 2;
 const MOST_WAIT_MS = 2_000;
 
-/** Decides when the publisher on one topic may go on. */
+/** A message that waits for its turn. */
+interface Waiting {
+  readonly payload: Uint8Array;
+  readonly send: (payload: Uint8Array) => string;
+  readonly resolve: (id: string) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Decides when the publisher on one topic may go on. Who does not await gets no further: what he publishes meanwhile waits here, in order, and
+ * does not push what neighbours have not got yet out of what is retained.
+ */
 export class Pacer {
   readonly #transport: Transport;
   readonly #laneBytes: number;
+  #topic!: TopicCore;
   #count = 0;
   #bytes = 0;
+  /** Resolves at the end of the turn that is waited for. */
   #turn: Promise<void> | undefined;
-  #go: (() => void) | undefined;
+  #end: () => void = () => {};
+  #closed = false;
+  #waiting: Waiting[] = [];
+  #next = 0;
 
   constructor(transport: Transport, laneBytes: number) {
     this.#transport = transport;
     this.#laneBytes = laneBytes;
   }
 
-  /** Counts one publish; a promise where the publisher should wait. */
-  pace(bytes: number, topic: TopicCore): Promise<void> | undefined {
-    this.#bytes += bytes;
-    if (++this.#count < TURN_COUNT && this.#bytes < TURN_BYTES) return undefined;
-    return this.#turn ??= this.#nextTurn(topic, this.#transport.now() + MOST_WAIT_MS);
+  /** Sends a payload now, or when those before it are sent; resolves with the id when the publisher may go on. Throws and rejects with what `send` throws. */
+  publish(
+    topic: TopicCore,
+    payload: Uint8Array,
+    send: (payload: Uint8Array) => string,
+  ): string | Promise<string> {
+    this.#topic = topic;
+    if (this.#turn !== undefined) {
+      // The caller may change its bytes while they wait.
+      const copy = payload.slice();
+      return new Promise((resolve, reject) => {
+        this.#waiting.push({ payload: copy, send, resolve, reject });
+      });
+    }
+    const id = send(payload);
+    return this.#counted(payload.length)?.then(() => id) ?? id;
   }
 
-  /** Lets a waiting publisher go; the topic is left. */
+  /** Sends everything that waits, at once: the topic is being left. */
   close(): void {
-    this.#go?.();
+    this.#closed = true;
+    this.#end();
   }
 
-  #nextTurn(topic: TopicCore, deadline: number): Promise<void> {
+  /** Counts one message; the turn to wait for where it was one too many. */
+  #counted(bytes: number): Promise<void> | undefined {
+    this.#bytes += bytes;
+    if (this.#closed || ++this.#count < TURN_COUNT && this.#bytes < TURN_BYTES) return undefined;
+    return this.#turn = this.#nextTurn(this.#transport.now() + MOST_WAIT_MS);
+  }
+
+  #nextTurn(deadline: number): Promise<void> {
     return new Promise((resolve) => {
-      const look = () => {
-        if (!topic.closed && this.#crowded(topic) && this.#transport.now() < deadline) {
-          this.#transport.after(LOOK_MS, look);
-          return;
-        }
-        this.#count = 0;
-        this.#bytes = 0;
+      this.#end = () => {
+        this.#end = () => {};
+        this.#count = this.#bytes = 0;
         this.#turn = undefined;
         resolve();
+        this.#sendOn();
       };
-      this.#go = resolve;
+      const end = this.#end;
+      const look = () => {
+        // It was ended by `close`.
+        if (this.#end !== end) return;
+        if (!this.#crowded() || this.#transport.now() >= deadline) return end();
+        this.#transport.after(LOOK_MS, look);
+      };
       this.#transport.after(0, look);
     });
   }
 
+  /** Sends those that wait, as far as this turn goes. */
+  #sendOn(): void {
+    while (this.#turn === undefined && this.#next < this.#waiting.length) {
+      const { payload, send, resolve, reject } = this.#waiting[this.#next++]!;
+      try {
+        const id = send(payload);
+        this.#counted(payload.length);
+        resolve(id);
+      } catch (error) {
+        reject(error);
+      }
+    }
+    if (this.#next < this.#waiting.length / 2) return;
+    this.#waiting = this.#waiting.slice(this.#next);
+    this.#next = 0;
+  }
+
   /** True where an eager neighbour has a quarter of a lane waiting. */
-  #crowded(topic: TopicCore): boolean {
-    return topic.tree.eagerPeers.some((peer) =>
+  #crowded(): boolean {
+    return this.#topic.tree.eagerPeers.some((peer) =>
       (this.#transport.link(peer)?.queuedBytes ?? 0) > this.#laneBytes / 4
     );
   }

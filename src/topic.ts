@@ -122,7 +122,7 @@ export interface Topic<T = Uint8Array> extends AsyncIterable<Message<T>>, AsyncD
   ready(options?: { neighbors?: number; signal?: AbortSignal }): Promise<void>;
   /**
    * Publishes a value. Resolves when it has been handed to the neighbours' send lanes, or is retained for the first
-   * neighbour to come (signed messages of one turn of the event loop are signed together, and handed on, at its end); under load it resolves later, which is the publisher's back-pressure. `priority` is "normal" by default.
+   * neighbour to come (signed messages of one turn of the event loop are signed together, and handed on, at its end); under load it resolves later, which is the publisher's back-pressure, and what is published meanwhile without awaiting waits here, in order. `priority` is "normal" by default.
    * On a topic with a codec every value goes through it, strings and bytes too.
    * Rejects with code "too-large" (`limits.messageBytes`) or "closed", with TypeError for a value that is neither string nor
    * bytes on a topic without a codec, and with what the codec throws.
@@ -268,10 +268,13 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
       throw new GossipError("too-large", `${payload.length} bytes are more than ${most}`);
     }
     if (this.#left || this.#owner.closing) throw this.#closedError();
-    const message = this.#core.tree.publish(payload, priority);
-    if (echo) this.deliver(message);
-    if (this.#owner.paced) await this.#pacer.pace(payload.length, this.#core);
-    return { id: message.id };
+    const send = (bytes: Uint8Array) => {
+      const message = this.#core.tree.publish(bytes, priority);
+      if (echo) this.deliver(message);
+      return message.id;
+    };
+    if (!this.#owner.paced) return { id: send(payload) };
+    return { id: await this.#pacer.publish(this.#core, payload, send) };
   }
 
   messages(
@@ -322,8 +325,8 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
 
   #leave(): Promise<void> {
     // `#left` is set only when this call returns, so whoever waits is told in the next microtask.
-    this.#owner.left(this.#core);
     this.#pacer.close();
+    this.#owner.left(this.#core);
     this.#validation.close();
     this.#early?.close();
     for (const reader of [...this.#readers]) reader.close();

@@ -36,6 +36,8 @@ const SPREAD = 0.5;
  * that announces what it never gives is blamed so much later.
  */
 const PATIENCE = 12;
+/** An id that finds no room any more blames who announced it where payloads are retained for so many times its age. */
+const OVERFLOW_AGES = 4;
 /** After `graftRetries` GRAFTs another one goes after so many times `graftMaxMs`. */
 const RARELY = 2;
 /** The deadline of what is asked for whatever T1 says. */
@@ -67,7 +69,9 @@ export class Fetcher {
       limits.announcers,
       () => port.random(),
       (handle) => {
-        this.#blame(handle, 1);
+        // Where payloads are dropped about as fast as they can be asked for, those who announced it are not to blame.
+        const now = port.now(), age = now - this.missing.firstAt(handle);
+        if (OVERFLOW_AGES * age <= context.log.turnover(now)) this.#blame(handle, 1);
         this.#report(handle, "overflow");
       },
     );

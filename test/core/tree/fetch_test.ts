@@ -111,6 +111,24 @@ Deno.test("announcing again and again what is never given costs score", () => {
   world.close();
 });
 
+for (const [retainMessages, blames] of [[8_192, true], [8, false]] as const) {
+  const why = blames ? "an invention" : "perhaps gone by now";
+  Deno.test(`what finds no room though it was asked for is ${why} where ${retainMessages} messages are retained`, () => {
+    const [world, a, b] = pair({ limits: { missingIds: 100 }, tree: { retainMessages } });
+    world.drop = (_from, _to, kind) => kind === Frame.GONE;
+    for (let round = 0; round < 10; round++) {
+      world.inject(a, b, ihave(Array.from({ length: 100 }, () => bogus(world))));
+      for (let i = 0; i < 20; i++) {
+        a.publish(`${round} ${i}`);
+        world.run(50);
+      }
+    }
+    assertGreater(b.missed.filter(([, reason]) => reason === "overflow").length, 500);
+    assertEquals(b.blamed.some(([peer]) => peer === a.id), blames);
+    world.close();
+  });
+}
+
 Deno.test("the same payload is not sent to one peer again and again", () => {
   const [world, a, b] = pair();
   const id = fromHex(a.publish("once"));
