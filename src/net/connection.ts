@@ -374,6 +374,7 @@ export class Connection {
   /** One timer for everything: pings, silence, a reader that stays behind. */
   #check(): void {
     this.#timer = undefined;
+    this.#reader.look();
     const { timing } = this.#context, now = this.#clock.now();
     const late = now - this.#due > LATE_MS ? now - this.#due : 0;
     this.#heardAt = Math.min(now, this.#heardAt + late);

@@ -58,6 +58,7 @@ export class RecordReader {
   #end = 0;
   #calm = 0;
   #most = 0;
+  #mostLately = 0;
   #grow = false;
   #maximum: number;
 
@@ -118,10 +119,20 @@ export class RecordReader {
     this.#grow = read === this.#buffer.length - this.#end;
     this.#end += read;
     this.bytes += read;
+    this.#mostLately = Math.max(this.#mostLately, this.#end);
     if (this.#end <= this.#buffer.length / 4) {
       this.#calm++;
       this.#most = Math.max(this.#most, this.#end);
     } else this.#calm = this.#most = 0;
+  }
+
+  /** Time has passed: a buffer of which three quarters were not needed since the last call shrinks with the next read, however few there were. */
+  look(): void {
+    if (this.#mostLately <= this.#buffer.length / 4) {
+      this.#calm = CALM_READS;
+      this.#most = this.#mostLately;
+    }
+    this.#mostLately = 0;
   }
 
   /** Forgets what was read: for a stream whose end alone is of interest. */

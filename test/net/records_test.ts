@@ -69,6 +69,25 @@ Deno.test("the read buffer grows under load and shrinks when it is calm", async 
   left.close(), right.close();
 });
 
+Deno.test("the read buffer of a link that went quiet shrinks after two looks, with the next read", async () => {
+  const [left, right] = await pair();
+  const reader = new RecordReader(right, 65_535);
+  const pass = async (length: number): Promise<void> => {
+    const writing = writeAll(left, record(length, 0));
+    while (reader.next() === undefined) await reader.fill();
+    await writing;
+  };
+  await pass(30_000);
+  reader.look();
+  await pass(20);
+  assert(reader.capacity >= 32 * STRANGER_BUFFER, "what was just read may come again");
+  reader.look();
+  await pass(20);
+  assertEquals(reader.capacity, STRANGER_BUFFER);
+  await pass(30_000);
+  left.close(), right.close();
+});
+
 Deno.test("a stream of records of one size settles on one buffer", async () => {
   const [left, right] = await pair();
   const reader = new RecordReader(right, 65_535);
