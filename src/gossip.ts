@@ -353,8 +353,8 @@ export class Gossip implements AsyncDisposable {
   }
 
   /**
-   * Leaves every topic, says goodbye to every peer, closes the sockets within a deadline (1 s; 3 s with the preset "wan"),
-   * ends every iteration. Requests in progress reject with "closed". Idempotent; every call resolves when it is done.
+   * Leaves every topic (which hands on what was published, within 2 s), says goodbye to every peer, writes what waits and closes the sockets
+   * within a deadline (1 s; 3 s with the preset "wan"), ends every iteration. Requests in progress reject with "closed". Idempotent; every call resolves when it is done.
    *
    * @example
    * ```ts

@@ -6,6 +6,7 @@
  */
 
 import type { Transport } from "./transport.ts";
+import type { PeerId } from "./core/host.ts";
 import type { TopicCore } from "./core/topic_core.ts";
 
 /** Publishes and bytes after which the event loop gets a turn. */
@@ -14,6 +15,8 @@ const TURN_BYTES = 256 * 1024;
 /** How often a publisher that waits for lanes looks again, and how long it waits at most for a slow neighbour. */
 const LOOK_MS = 2;
 const MOST_WAIT_MS = 2_000;
+/** What may wait in a lane when a topic is left: less than goes before a lane's goodbye, however long that has waited. */
+const LAST_BYTES = 64 * 1024;
 
 /** A message that waits for its turn. */
 interface Waiting {
@@ -30,7 +33,7 @@ interface Waiting {
 export class Pacer {
   readonly #transport: Transport;
   readonly #laneBytes: number;
-  #topic!: TopicCore;
+  #topic: TopicCore | undefined;
   #count = 0;
   #bytes = 0;
   /** Resolves at the end of the turn that is waited for. */
@@ -39,6 +42,8 @@ export class Pacer {
   #closed = false;
   #waiting: Waiting[] = [];
   #next = 0;
+  /** Neighbours that were waited for in vain and have not drained since. */
+  #slow = new Set<PeerId>();
 
   constructor(transport: Transport, laneBytes: number) {
     this.#transport = transport;
@@ -53,14 +58,33 @@ export class Pacer {
   ): string | Promise<string> {
     this.#topic = topic;
     if (this.#turn !== undefined) {
-      // The caller may change its bytes while they wait.
-      const copy = payload.slice();
+      // The caller may change its bytes while they wait. A Buffer's `slice` would not copy them.
+      const copy = new Uint8Array(payload);
       return new Promise((resolve, reject) => {
         this.#waiting.push({ payload: copy, send, resolve, reject });
       });
     }
     const id = send(payload);
     return this.#counted(payload.length)?.then(() => id) ?? id;
+  }
+
+  /** Resolves when all is on its way to those neighbours that read, or after 2 s; undefined where it is. */
+  drain(): Promise<void> | undefined {
+    if (!this.#loaded()) return undefined;
+    const deadline = this.#transport.now() + MOST_WAIT_MS;
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.#loaded() || this.#transport.now() >= deadline) resolve();
+        else this.#transport.after(LOOK_MS, look);
+      };
+      this.#transport.after(LOOK_MS, look);
+    });
+  }
+
+  #loaded(): boolean {
+    if (this.#topic === undefined || this.#topic.closed) return false;
+    if (this.#next < this.#waiting.length) return true;
+    return this.#over(LAST_BYTES).some((peer) => !this.#slow.has(peer));
   }
 
   /** Sends everything that waits, at once: the topic is being left. */
@@ -89,8 +113,10 @@ export class Pacer {
       const look = () => {
         // It was ended by `close`.
         if (this.#end !== end) return;
-        if (!this.#crowded() || this.#transport.now() >= deadline) return end();
-        this.#transport.after(LOOK_MS, look);
+        if (!this.#crowded()) return end();
+        if (this.#transport.now() < deadline) return void this.#transport.after(LOOK_MS, look);
+        this.#slow = new Set(this.#over(this.#laneBytes / 4));
+        end();
       };
       this.#transport.after(0, look);
     });
@@ -113,10 +139,19 @@ export class Pacer {
     this.#next = 0;
   }
 
-  /** True where an eager neighbour has a quarter of a lane waiting. */
+  /** True where an eager neighbour has a quarter of a lane waiting. One that was waited for in vain holds up nobody, as long as there is another. */
   #crowded(): boolean {
-    return this.#topic.tree.eagerPeers.some((peer) =>
-      (this.#transport.link(peer)?.queuedBytes ?? 0) > this.#laneBytes / 4
+    const crowded = this.#over(this.#laneBytes / 4);
+    if (crowded.length === 0) this.#slow.clear();
+    for (const peer of this.#slow) if (!crowded.includes(peer)) this.#slow.delete(peer);
+    return crowded.some((peer) => !this.#slow.has(peer)) ||
+      crowded.length > 0 && crowded.length === this.#topic!.tree.eagerPeers.length;
+  }
+
+  /** Eager neighbours for which more bytes than that wait. */
+  #over(bytes: number): PeerId[] {
+    return this.#topic!.tree.eagerPeers.filter((peer) =>
+      (this.#transport.link(peer)?.queuedBytes ?? 0) > bytes
     );
   }
 }

@@ -153,7 +153,7 @@ export interface Topic<T = Uint8Array> extends AsyncIterable<Message<T>>, AsyncD
   readonly neighbors: readonly PeerId[];
   /** A frozen snapshot of counters and gauges; see {@linkcode TopicMetrics}. */
   metrics(): TopicMetrics;
-  /** Leaves the topic: says goodbye to the neighbours, ends iterations after what they hold. What was published is on its way; only `Gossip.close` waits until it is written. Idempotent. */
+  /** Leaves the topic: hands what was published to the neighbours that read (for up to 2 s), says goodbye to them, ends iterations after what they hold. Only `Gossip.close` waits until all is written. Idempotent. */
   leave(): Promise<void>;
 }
 
@@ -316,7 +316,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   leave(): Promise<void> {
-    return this.#left ??= this.#leave();
+    return this.#left ??= this.#pacer.drain()?.then(() => this.#leave()) ?? this.#leave();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -324,7 +324,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   #leave(): Promise<void> {
-    // `#left` is set only when this call returns, so whoever waits is told in the next microtask.
+    // `#left` is set only when `leave` returns, so whoever waits is told in the next microtask.
     this.#pacer.close();
     this.#owner.left(this.#core);
     this.#validation.close();

@@ -216,7 +216,7 @@ export class Node {
 
   #sendOn(topic: TopicCore, peer: PeerId, frame: Uint8Array): void {
     if (topic.closed && !topic.leaving) return;
-    // A goodbye goes behind the last messages, which are in slower lanes.
+    // A goodbye goes behind the last messages, which are in slower lanes, and so few that none of them is overtaken: see `Pacer.drain`.
     const lane = topic.leaving ? Lane.BULK : Lane.CONTROL;
     const head = topicHead(Frame.OVERLAY, topic.alias);
     if (!this.openTopic(topic, peer, lane) || !this.host.send(peer, lane, head, frame)) {

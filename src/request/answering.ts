@@ -282,7 +282,7 @@ export class Answering {
         }
         if (!(step.value instanceof Uint8Array)) throw new TypeError("a chunk is a Uint8Array");
         // The handler may reuse its buffer for the next chunk, the transport may still hold this one.
-        if (!await this.#cut(call, step.value.slice())) break;
+        if (!await this.#cut(call, new Uint8Array(step.value))) break;
       }
       this.#finish(call, encodeReplyEnd(call.id, true, true));
     } catch (cause) {

@@ -47,7 +47,7 @@ function checkOptions(options: RequestOptions): void {
 function toBytes(body: string | Uint8Array | undefined): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
   if (typeof body === "string") return new TextEncoder().encode(body);
-  if (body instanceof Uint8Array) return body.slice();
+  if (body instanceof Uint8Array) return new Uint8Array(body);
   throw new TypeError("a request's body is a string or a Uint8Array");
 }
 

@@ -1,4 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { assert, assertEquals } from "@std/assert";
+import type { TopicCore } from "../../src/core/topic_core.ts";
+import { Pacer } from "../../src/pacer.ts";
+import type { Transport } from "../../src/transport.ts";
+import { VirtualTime } from "../support/virtual_time.ts";
 import { Events, Inbox, meet, Nodes, until, within } from "./helper.ts";
 
 /** Two nodes on one topic that retain little; the second one's messages and events. */
@@ -8,7 +13,7 @@ async function two(nodes: Nodes, messages = 256) {
   const [onA, onB] = [a!.join("news", { retain }), b!.join("news", { retain })];
   const inbox = new Inbox(onB), events = new Events(b!);
   await meet(onA, onB);
-  return { onA, inbox, events };
+  return { a: a!, onA, inbox, events };
 }
 
 /** The number that a payload begins with. */
@@ -56,4 +61,65 @@ Deno.test("leave sends what still waits for its turn, and its promises resolve",
   const ids = (await within("all are handed on", Promise.all(sent))).map(({ id }) => id);
   await until("all have come", () => inbox.messages.length === ids.length);
   assertEquals(inbox.messages.map(({ id }) => id), ids);
+});
+
+Deno.test("a Buffer may be changed too, though its slice is a view", async () => {
+  await using nodes = new Nodes();
+  const { onA, inbox } = await two(nodes, 8_192);
+  const payload = Buffer.alloc(100), count = 1_000;
+  for (let i = 0; i < count; i++) {
+    payload.writeUInt32BE(i);
+    void onA.publish(payload);
+  }
+  await until("all have come", () => inbox.messages.length === count);
+  assertEquals(inbox.messages.map(({ data }) => numberOf(data)), [...Array(count).keys()]);
+});
+
+for (const how of ["leave", "close"] as const) {
+  for (
+    const [count, bytes] of [[300, 4_096], [3_000, 4_096], [20_000, 10], [100, 200_000]] as const
+  ) {
+    Deno.test(`${how} right after ${count} messages of ${bytes} bytes still delivers all`, async () => {
+      await using nodes = new Nodes();
+      const { a, onA, inbox } = await two(nodes, 30_000);
+      const sent = Array.from({ length: count }, () => onA.publish(new Uint8Array(bytes)));
+      await within("ended", how === "leave" ? onA.leave() : a.close());
+      await within("all are handed on", Promise.all(sent));
+      await until("all have come", () => inbox.messages.length === count);
+    });
+  }
+}
+
+Deno.test("a neighbour that reads nothing holds up the publisher once, unless it is the only one", async () => {
+  const time = new VirtualTime();
+  const queued: Record<string, number> = { stuck: 3e6, reads: 0 };
+  const eagerPeers = ["stuck", "reads"];
+  const transport = {
+    now: () => time.now(),
+    after: (ms: number, fire: () => void) => time.after(ms, fire),
+    link: (peer: string) => ({ queuedBytes: queued[peer] }),
+  } as unknown as Transport;
+  const topic = { closed: false, tree: { eagerPeers } } as unknown as TopicCore;
+  const pacer = new Pacer(transport, 8e6);
+  let sent = 0;
+  const publish = () => pacer.publish(topic, new Uint8Array(10), () => `${++sent}`);
+  for (let i = 0; i < 1_000; i++) void publish();
+  assertEquals(sent, 64);
+  await time.run(1_900);
+  assertEquals(sent, 64);
+  await time.run(200);
+  assertEquals(sent, 1_000);
+  queued.stuck = 0;
+  for (let i = 0; i < 100; i++) void publish();
+  await time.run(10);
+  queued.stuck = 3e6;
+  for (let i = 0; i < 100; i++) void publish();
+  await time.run(1_900);
+  assert(sent < 1_200, "it drained in between, and is waited for again");
+  await time.run(200);
+  assertEquals(sent, 1_200);
+  eagerPeers.pop();
+  for (let i = 0; i < 1_000; i++) void publish();
+  await time.run(3_900);
+  assert(sent < 1_400, "nobody else is there: what is sent faster is lost to it");
 });

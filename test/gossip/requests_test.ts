@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import {
   assert,
   assertEquals,
@@ -47,6 +48,15 @@ Deno.test("a handler gets who asks, what and the body, and its string, bytes or 
   assertEquals(seen.map(({ from, protocol }) => [from, protocol])[0], [client.id, "p"]);
   assertEquals(seen.length, 4);
   assert(!seen[0]!.signal.aborted);
+});
+
+Deno.test("a body may be changed as soon as request has returned, a Buffer too", async () => {
+  await using nodes = new Nodes();
+  const { client, server } = await ask(nodes, ({ data }) => data);
+  const body = Buffer.from("before");
+  const reply = client.request(server.id, "p", body);
+  body.fill(0);
+  assertEquals((await reply).text(), "before");
 });
 
 Deno.test("both ends of a connection can ask, many at a time, and each gets its own answer", async () => {
