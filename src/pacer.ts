@@ -34,13 +34,14 @@ export class Pacer {
   readonly #transport: Transport;
   readonly #laneBytes: number;
   #topic: TopicCore | undefined;
+  #lastAt = 0;
   #count = 0;
   #bytes = 0;
   /** Resolves at the end of the turn that is waited for. */
   #turn: Promise<void> | undefined;
   #end: () => void = () => {};
   #closed = false;
-  #waiting: Waiting[] = [];
+  #waiting: (Waiting | undefined)[] = [];
   #next = 0;
   /** Neighbours that were waited for in vain and have not drained since. */
   #slow = new Set<PeerId>();
@@ -84,6 +85,8 @@ export class Pacer {
   #loaded(): boolean {
     if (this.#topic === undefined || this.#topic.closed) return false;
     if (this.#next < this.#waiting.length) return true;
+    // What waits in the lanes is of other topics, or relayed.
+    if (this.#transport.now() - this.#lastAt >= MOST_WAIT_MS) return false;
     return this.#over(LAST_BYTES).some((peer) => !this.#slow.has(peer));
   }
 
@@ -96,8 +99,9 @@ export class Pacer {
   /** Counts one message; the turn to wait for where it was one too many. */
   #counted(bytes: number): Promise<void> | undefined {
     this.#bytes += bytes;
+    this.#lastAt = this.#transport.now();
     if (this.#closed || ++this.#count < TURN_COUNT && this.#bytes < TURN_BYTES) return undefined;
-    return this.#turn = this.#nextTurn(this.#transport.now() + MOST_WAIT_MS);
+    return this.#turn = this.#nextTurn(this.#lastAt + MOST_WAIT_MS);
   }
 
   #nextTurn(deadline: number): Promise<void> {
@@ -125,7 +129,8 @@ export class Pacer {
   /** Sends those that wait, as far as this turn goes. */
   #sendOn(): void {
     while (this.#turn === undefined && this.#next < this.#waiting.length) {
-      const { payload, send, resolve, reject } = this.#waiting[this.#next++]!;
+      const { payload, send, resolve, reject } = this.#waiting[this.#next]!;
+      this.#waiting[this.#next++] = undefined;
       try {
         const id = send(payload);
         this.#counted(payload.length);
