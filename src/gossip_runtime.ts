@@ -92,7 +92,8 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       requests: this.requests,
       options,
       enabled: parts.directory !== false,
-      topics: () => [...this.#topics.keys()].filter((name) => !this.#shardOf(name)),
+      topics: () =>
+        [...this.#topics.keys()].filter((name) => this.topic(name) && !this.#shardOf(name)),
       shards: () => this.#shards,
       gained: (topic) => this.#topics.get(topic)?.core.overlay.candidatesChanged(),
       alone: () => this.#bootstrap.alone(),
@@ -138,8 +139,9 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     checkTopicName(name);
     if (this.#closing) throw new GossipError("closed", "the node was closed");
     const joined = this.#topics.get(name);
-    if (joined) {
-      if (options === undefined) return joined.handle as unknown as Topic<T>;
+    if (joined?.handle.left) joined.handle.end();
+    else if (joined && options === undefined) return joined.handle as unknown as Topic<T>;
+    else if (joined) {
       throw new GossipError("topic-in-use", `${JSON.stringify(name)} is joined already`);
     }
     const handle = new JoinedTopic<T>(name, this, options ?? {});
@@ -164,23 +166,23 @@ export class GossipRuntime implements TransportSink, TopicOwner {
   }
 
   topic<T>(name: string): Topic<T> | undefined {
-    return this.#topics.get(name)?.handle as unknown as Topic<T> | undefined;
+    const handle = this.#topics.get(name)?.handle;
+    return handle?.left ? undefined : handle as unknown as Topic<T> | undefined;
   }
 
-  left(core: TopicCore): void {
-    const joined = this.#topics.get(core.name);
+  left(core: TopicCore, gone: boolean): void {
+    if (!gone) return this.#topics.get(core.name)?.onLeave?.();
     this.node.leave(core);
     this.#topics.delete(core.name);
     if (!this.#closing) this.#directory.changed();
-    joined?.onLeave?.();
   }
 
   shards<T>(name: string, options: ShardOptions<T>): Shards<T> {
     checkTopicName(name);
     if (this.#closing) throw new GossipError("closed", "the node was closed");
     const known = this.#shards.get(name);
+    if (known && known.count === options.count) return known as unknown as Shards<T>;
     if (known) {
-      if (known.count === options.count) return known as unknown as Shards<T>;
       throw new RangeError(`the shards ${JSON.stringify(name)} are ${known.count} in number`);
     }
     const owner: ShardsOwner<T> = {
@@ -216,11 +218,9 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     if (ids.length > 0) core.overlay.join(ids);
     for (const address of contacts) {
       if (ids.includes(address)) continue;
-      this.transport.dial(address).then((peer) => {
-        if (!core.closed) core.overlay.join([peer]);
-      }, () => {
-        // Told as a "dial-failed" event; the directory remains.
-      });
+      const join = (peer: PeerId) => core.closed || core.overlay.join([peer]);
+      // Failure is told as a "dial-failed" event; the directory remains.
+      this.transport.dial(address).then(join, () => {});
     }
   }
 

@@ -15,6 +15,8 @@ const TURN_BYTES = 256 * 1024;
 /** How often a publisher that waits for lanes looks again, and how long it waits at most for a slow neighbour. */
 const LOOK_MS = 2;
 const MOST_WAIT_MS = 2_000;
+/** The same when the topic is being left: time for the others is short. */
+const LAST_WAIT_MS = 500;
 /** What may wait in a lane when a topic is left: less than goes before a lane's goodbye, however long that has waited. */
 const LAST_BYTES = 64 * 1024;
 
@@ -41,6 +43,7 @@ export class Pacer {
   #turn: Promise<void> | undefined;
   #end: () => void = () => {};
   #closed = false;
+  #draining = false;
   #waiting: (Waiting | undefined)[] = [];
   #next = 0;
   /** Neighbours that were waited for in vain and have not drained since. */
@@ -72,6 +75,7 @@ export class Pacer {
   /** Resolves when all is on its way to those neighbours that read, or after 2 s; undefined where it is. */
   drain(): Promise<void> | undefined {
     if (!this.#loaded()) return undefined;
+    this.#draining = true;
     const deadline = this.#transport.now() + MOST_WAIT_MS;
     return new Promise((resolve) => {
       const look = () => {
@@ -101,10 +105,13 @@ export class Pacer {
     this.#bytes += bytes;
     this.#lastAt = this.#transport.now();
     if (this.#closed || ++this.#count < TURN_COUNT && this.#bytes < TURN_BYTES) return undefined;
-    return this.#turn = this.#nextTurn(this.#lastAt + MOST_WAIT_MS);
+    return this.#turn = this.#nextTurn(this.#lastAt);
   }
 
-  #nextTurn(deadline: number): Promise<void> {
+  #nextTurn(begun: number): Promise<void> {
+    const written = new Map(
+      this.#over(this.#laneBytes / 4).map((peer) => [peer, this.#written(peer)]),
+    );
     return new Promise((resolve) => {
       this.#end = () => {
         this.#end = () => {};
@@ -118,8 +125,12 @@ export class Pacer {
         // It was ended by `close`.
         if (this.#end !== end) return;
         if (!this.#crowded()) return end();
-        if (this.#transport.now() < deadline) return void this.#transport.after(LOOK_MS, look);
-        this.#slow = new Set(this.#over(this.#laneBytes / 4));
+        const most = this.#draining ? LAST_WAIT_MS : MOST_WAIT_MS;
+        if (this.#transport.now() - begun < most) return void this.#transport.after(LOOK_MS, look);
+        const slow = [...written].filter(([peer, bytes]) =>
+          this.#written(peer) <= bytes + LAST_BYTES
+        );
+        this.#slow = new Set(slow.map(([peer]) => peer));
         end();
       };
       this.#transport.after(0, look);
@@ -151,6 +162,10 @@ export class Pacer {
     for (const peer of this.#slow) if (!crowded.includes(peer)) this.#slow.delete(peer);
     return crowded.some((peer) => !this.#slow.has(peer)) ||
       crowded.length > 0 && crowded.length === this.#topic!.tree.eagerPeers.length;
+  }
+
+  #written(peer: PeerId): number {
+    return this.#transport.link(peer)?.bytesOut ?? 0;
   }
 
   /** Eager neighbours for which more bytes than that wait. */

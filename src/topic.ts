@@ -166,8 +166,8 @@ export interface TopicOwner {
   readonly paced: boolean;
   /** The node is being closed, or is dead. */
   readonly closing: boolean;
-  /** The topic is being left. */
-  left(topic: TopicCore): void;
+  /** The topic is left; once more when all that was published is on its way, and it is `gone`. */
+  left(topic: TopicCore, gone: boolean): void;
   /** The topic lost its last neighbour. */
   isolated(): void;
 }
@@ -201,7 +201,8 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   readonly #waiting = new Set<() => void>();
   readonly #pacer: Pacer;
   readonly #validation: Validation<T>;
-  #left: Promise<void> | undefined;
+  /** Set once it is left; it goes when what was published is on its way. */
+  left: Promise<void> | undefined;
 
   constructor(name: string, owner: TopicOwner, options: TopicOptions<T>) {
     this.name = name;
@@ -236,7 +237,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     const signal = signalOf(options);
     const wanted = wholeNumber(options.neighbors ?? 1, "neighbors", 1, 1_000);
     signal?.throwIfAborted();
-    if (this.#left) throw this.#closedError();
+    if (this.left) throw this.#closedError();
     if (this.#core.overlay.active.length >= wanted) return;
     await new Promise<void>((resolve, reject) => {
       const settle = (act: () => void) => {
@@ -245,7 +246,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
         act();
       };
       const look = () => {
-        if (this.#left) settle(() => reject(this.#closedError()));
+        if (this.left) settle(() => reject(this.#closedError()));
         else if (this.#core.overlay.active.length >= wanted) settle(resolve);
       };
       const abort = () => settle(() => reject(signal!.reason));
@@ -267,7 +268,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     if (payload.length > most) {
       throw new GossipError("too-large", `${payload.length} bytes are more than ${most}`);
     }
-    if (this.#left || this.#owner.closing) throw this.#closedError();
+    if (this.left || this.#owner.closing) throw this.#closedError();
     const send = (bytes: Uint8Array) => {
       const message = this.#core.tree.publish(bytes, priority);
       if (echo) this.deliver(message);
@@ -280,12 +281,8 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   messages(
     options: { buffer?: number; signal?: AbortSignal } = {},
   ): AsyncIterableIterator<Message<T>> {
-    const count = wholeNumber(
-      options.buffer ?? this.#options.buffer ?? DEFAULT_BUFFER,
-      "buffer",
-      1,
-      1_000_000_000,
-    );
+    const { buffer = this.#options.buffer ?? DEFAULT_BUFFER } = options;
+    const count = wholeNumber(buffer, "buffer", 1, 1_000_000_000);
     const reader = this.#queue(count, {
       signal: signalOf(options),
       onLag: (lost) => this.#lagged(lost),
@@ -296,7 +293,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
       this.#early = undefined;
       if (this.#earlyLost > 0) this.#lagged(this.#earlyLost);
     }
-    if (this.#left) reader.close();
+    if (this.left) reader.close();
     else if (!reader.closed) this.#readers.add(reader);
     return reader;
   }
@@ -316,23 +313,24 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   leave(): Promise<void> {
-    return this.#left ??= this.#pacer.drain()?.then(() => this.#leave()) ?? this.#leave();
+    if (this.left === undefined) this.#owner.left(this.#core, false);
+    return this.left ??= this.#pacer.drain()?.then(() => this.end()) ?? this.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.leave();
   }
 
-  #leave(): Promise<void> {
-    // `#left` is set only when `leave` returns, so whoever waits is told in the next microtask.
+  /** Goes at once. */
+  end(): Promise<void> {
+    // `left` is set only when `leave` returns, so whoever waits is told in the next microtask.
+    if (this.#core.closed) return Promise.resolve();
     this.#pacer.close();
-    this.#owner.left(this.#core);
+    this.#owner.left(this.#core, true);
     this.#validation.close();
     this.#early?.close();
     for (const reader of [...this.#readers]) reader.close();
-    return Promise.resolve().then(() => {
-      for (const look of [...this.#waiting]) look();
-    });
+    return Promise.resolve().then(() => [...this.#waiting].forEach((look) => look()));
   }
 
   // --- what the core tells ---

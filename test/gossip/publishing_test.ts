@@ -90,13 +90,48 @@ for (const how of ["leave", "close"] as const) {
   }
 }
 
+Deno.test("a topic that is on its way out can be joined again at once", async () => {
+  await using nodes = new Nodes();
+  const { a, onA, inbox } = await two(nodes, 30_000);
+  const sent = Array.from({ length: 5_000 }, () => onA.publish(new Uint8Array(4_096)));
+  const left = onA.leave();
+  assertEquals(a.topic("news"), undefined);
+  const again = a.join("news", {});
+  assert(again !== onA && a.topic("news") === again);
+  await within("all are handed on", Promise.all([...sent, left]));
+  await meet(again);
+  await again.publish("back");
+  await until("it is heard", () => inbox.texts.includes("back"));
+});
+
+Deno.test("a shard that is on its way out is published on through others, and can be joined again", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = await nodes.many(2);
+  const [onA, onB] = [a!.shards("tx", { count: 4 }), b!.shards("tx", { count: 4 })];
+  const inbox = new Inbox(onA.join(0));
+  await meet(onA.topic(0)!, onB.join(0));
+  await until("its member is known", () => onB.table().get(0)?.includes(a!.id) === true);
+  const sent = Array.from(
+    { length: 3_000 },
+    () => onB.topic(0)!.publish(new Uint8Array(4_096)),
+  );
+  const moved = onB.move({ leave: [0], join: [1] });
+  await until("it is left", () => onB.topic(0) === undefined);
+  assertEquals(onB.joined, [1]);
+  const { id } = await onB.publish(0, "through others");
+  await until("it has come", () => inbox.messages.some((m) => m.id === id));
+  await Promise.all([...sent, moved]);
+  await meet(onB.join(0));
+  assertEquals(onB.joined, [0, 1]);
+});
+
 /** A pacer on a topic whose eager neighbours have so many bytes waiting. */
 function paced(queued: Record<string, number>) {
   const time = new VirtualTime();
   const transport = {
     now: () => time.now(),
     after: (ms: number, fire: () => void) => time.after(ms, fire),
-    link: (peer: string) => ({ queuedBytes: queued[peer] }),
+    link: (peer: string) => ({ queuedBytes: queued[peer], bytesOut: 5e6 }),
   } as unknown as Transport;
   const tree = {
     get eagerPeers() {
