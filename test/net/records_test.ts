@@ -52,14 +52,19 @@ Deno.test("a stranger's record that is too long is refused before it is buffered
   left.close(), right.close();
 });
 
-Deno.test("the read buffer grows under load and shrinks when it is calm", async () => {
-  const [left, right] = await pair();
-  const reader = new RecordReader(right, 65_535);
-  const pass = async (length: number): Promise<void> => {
-    const writing = writeAll(left, record(length, 0));
+/** Sends one record and reads it. */
+function passer(from: Duplex, reader: RecordReader): (length: number) => Promise<void> {
+  return async (length) => {
+    const writing = writeAll(from, record(length, 0));
     while (reader.next() === undefined) await reader.fill();
     await writing;
   };
+}
+
+Deno.test("the read buffer grows under load and shrinks when it is calm", async () => {
+  const [left, right] = await pair();
+  const reader = new RecordReader(right, 65_535);
+  const pass = passer(left, reader);
   for (let i = 0; i < 20; i++) await pass(65_535);
   assert(reader.capacity >= 64 * 1024);
   for (let i = 0; i < 15; i++) await pass(20);
@@ -72,11 +77,7 @@ Deno.test("the read buffer grows under load and shrinks when it is calm", async 
 Deno.test("the read buffer of a link that went quiet shrinks after two looks, with the next read", async () => {
   const [left, right] = await pair();
   const reader = new RecordReader(right, 65_535);
-  const pass = async (length: number): Promise<void> => {
-    const writing = writeAll(left, record(length, 0));
-    while (reader.next() === undefined) await reader.fill();
-    await writing;
-  };
+  const pass = passer(left, reader);
   await pass(30_000);
   reader.look();
   await pass(20);
@@ -91,11 +92,9 @@ Deno.test("the read buffer of a link that went quiet shrinks after two looks, wi
 Deno.test("a stream of records of one size settles on one buffer", async () => {
   const [left, right] = await pair();
   const reader = new RecordReader(right, 65_535);
-  const sizes = new Set<number>();
+  const pass = passer(left, reader), sizes = new Set<number>();
   for (let i = 0; i < 100; i++) {
-    const writing = writeAll(left, record(1_100, 0));
-    while (reader.next() === undefined) await reader.fill();
-    await writing;
+    await pass(1_100);
     if (i >= 20) sizes.add(reader.capacity);
   }
   assertEquals([...sizes], [2 * STRANGER_BUFFER]);
