@@ -158,7 +158,6 @@ export class Pacer {
   /** True where an eager neighbour has a quarter of a lane waiting. One that was waited for in vain holds up nobody, as long as there is another. */
   #crowded(): boolean {
     const crowded = this.#over(this.#laneBytes / 4);
-    if (crowded.length === 0) this.#slow.clear();
     for (const peer of this.#slow) if (!crowded.includes(peer)) this.#slow.delete(peer);
     return crowded.some((peer) => !this.#slow.has(peer)) ||
       crowded.length > 0 && crowded.length === this.#topic!.tree.eagerPeers.length;

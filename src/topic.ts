@@ -281,7 +281,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   messages(
     options: { buffer?: number; signal?: AbortSignal } = {},
   ): AsyncIterableIterator<Message<T>> {
-    const { buffer = this.#options.buffer ?? DEFAULT_BUFFER } = options;
+    const buffer = options.buffer ?? this.#options.buffer ?? DEFAULT_BUFFER;
     const count = wholeNumber(buffer, "buffer", 1, 1_000_000_000);
     const reader = this.#queue(count, {
       signal: signalOf(options),
