@@ -25,7 +25,9 @@ const PROBES = 3;
 /** The same of nodes with free slots soon after their start. */
 const EAGER_PROBES = 4 * PROBES;
 /** The first of them comes after this part of `probeMs`, the last after that. */
-const FIRST_EARLY = 16, LAST_EARLY = 8;
+const FIRST_EARLY = 16, LAST_EAGER = 8;
+/** The last of those that every node sends soon after its start. */
+const LAST_EARLY = 2;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
 /** Members of the directory of which one is probed. */
@@ -106,13 +108,16 @@ export class Upkeep {
 
   /**
    * Nodes that start together may fill each other's views and leave some outside, with free slots that nobody takes: these probe soon, and
-   * again after twice as long.
+   * again after twice as long. A few nodes may also be islands from the first moment that know each other from the joins: twice more who
+   * has all it heard of in its views probes one of them.
    */
   #probeSoon(part: number): void {
-    const { port, options, active } = this.#parts;
+    const { port, options, active, passive } = this.#parts;
     const wait = options.probeMs / part * (0.75 + port.random() / 2);
     this.#early = port.after(wait, () => {
-      if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
+      if (part >= LAST_EAGER) {
+        if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
+      } else if (passive.records.length < options.passiveSize) this.#probe(PROBES, 1);
       if (part > LAST_EARLY) this.#probeSoon(part / 2);
     });
   }
@@ -162,7 +167,7 @@ export class Upkeep {
    * the peer stands in the passive view it is a quarter of that: it is most likely of the same island, but a stale entry
    * from before a partition must not bar the way for ever.
    */
-  #probe(probes = PROBES): void {
+  #probe(probes = PROBES, known = KNOWN_PROBE): void {
     const { port, active, passive, requests, contacts, census, counters } = this.#parts;
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
@@ -174,7 +179,7 @@ export class Upkeep {
     );
     const target = targets[Math.floor(port.random() * targets.length)];
     if (target === undefined) return;
-    if (passive.get(target) !== undefined && port.random() >= KNOWN_PROBE) return;
+    if (passive.get(target) !== undefined && port.random() >= known) return;
     counters.probes++;
     this.#parts.probe(target);
   }
