@@ -5,7 +5,7 @@
  */
 
 import type { TimerId } from "../core/host.ts";
-import { RECORD_TTL_MOST_SECONDS } from "./table.ts";
+import { keptSeconds } from "./table.ts";
 import { RECORD_LIMITS, type ShardBits, type SignedRecord, signRecord } from "../wire/record.ts";
 import { Pace } from "./pace.ts";
 import type { DirectoryPort, OwnEntry } from "./port.ts";
@@ -21,12 +21,6 @@ export const CHANGE_MS = 1_000;
 
 /** Room for everything in a record but addresses, shards and topics: id, numbers, heads of lists, signature. */
 const FIXED_BYTES = 192;
-
-/**
- * Seconds of ttl per peer known: every record goes to every node, so with a fixed ttl a node's work would grow with their number. With this
- * a node reads at most one renewal in five seconds, as long as {@linkcode RECORD_TTL_MOST_SECONDS} allows it: 240 nodes.
- */
-const TTL_PER_PEER = 15;
 
 /** Most bytes that CBOR adds to a text in a list. */
 const TEXT_HEAD_BYTES = 3;
@@ -57,8 +51,9 @@ export class OwnRecord {
   #timer: TimerId | undefined;
   #timerAt = Infinity;
   #left = false;
-  #ttlGiven = 0;
-  #stretched = false;
+  #madeAt = 0;
+  /** The part of the time for which others keep the record after which the next one follows. */
+  #part = 0;
   #omitted = 0;
 
   constructor(
@@ -174,26 +169,22 @@ export class OwnRecord {
   #make(): void {
     if (this.#left) return;
     this.#pace.spend(this.#port.now());
-    const ttlSeconds = this.#ttl();
-    this.#made(this.#sign(this.#own, ttlSeconds));
-    this.#ttlGiven = ttlSeconds;
-    this.#stretched = false;
-    this.#arm(ttlSeconds / 3 * 1_000 * (0.8 + 0.4 * this.#port.random()), true);
+    this.#madeAt = this.#port.now();
+    this.#part = (0.8 + 0.4 * this.#port.random()) / 3;
+    this.#made(this.#sign(this.#own, this.#kept()));
+    this.#renew();
   }
 
-  /**
-   * The record is old. Nodes that started together knew of few others then, gave short ttls, and would all renew at once: where the network
-   * turned out to be much larger, the second third of the ttl is used as well.
-   */
+  /** Makes the next record when it is due; looks again in time for a network that has become smaller meanwhile. */
   #renew(): void {
-    if (this.#stretched || this.#ttl() < 2 * this.#ttlGiven) return this.#make();
-    this.#stretched = true;
-    this.#arm(this.#ttlGiven / 3 * 1_000 * this.#port.random(), true);
+    const due = this.#madeAt + this.#part * this.#kept() * 1_000, wait = due - this.#port.now();
+    if (wait <= 0) return this.#make();
+    this.#arm(Math.min(wait, this.#part * this.#ttlSeconds * 1_000), true);
   }
 
-  #ttl(): number {
-    const scaled = Math.min(RECORD_TTL_MOST_SECONDS, TTL_PER_PEER * this.#peers());
-    return Math.max(this.#ttlSeconds, scaled);
+  /** For how long others keep the record, s: as long as this node keeps theirs. */
+  #kept(): number {
+    return keptSeconds(this.#ttlSeconds, this.#peers());
   }
 
   #sign(own: Fields, ttlSeconds: number): SignedRecord {

@@ -70,6 +70,33 @@ Deno.test("the time of a record grows with the number of peers, up to an hour", 
   }
 });
 
+Deno.test("what was published among few is renewed as rarely as the network turns out to be large, sooner where it shrinks", async () => {
+  const { time, node } = started();
+  for (let i = 1; i <= 199; i++) node.hear(recordOf(i));
+  await time.run(800_000 - 1);
+  assertEquals(node.published.length, 1);
+  assertEquals(node.service.size, 200);
+  for (let i = 1; i <= 189; i++) node.hear(recordOf(i, { seq: 2, ttlSeconds: 0 }));
+  await time.run(121_000);
+  assertEquals([node.published.length, node.published[1]!.ttlSeconds], [2, 300]);
+  node.service.close();
+});
+
+Deno.test("records are kept as long as the network is large: 15 s per peer, shorter ones as long as they say", async () => {
+  const { time, node } = started();
+  for (let i = 1; i <= 99; i++) node.hear(recordOf(i));
+  node.hear(recordOf(100, { ttlSeconds: 299 }));
+  await time.run(299_000);
+  assertEquals(node.service.size, 100);
+  await time.run(1_200_999);
+  assertEquals(node.service.size, 100);
+  // Each that goes makes the network smaller.
+  await time.run(1);
+  assertEquals(node.service.size, 1);
+  node.service.close();
+  assertEquals(time.pending, 0);
+});
+
 Deno.test("sequence numbers grow although the wall clock stands still or goes back", async () => {
   const { time, node } = started();
   for (let i = 0; i < 5; i++) {
