@@ -337,7 +337,9 @@ export class Connection {
     if (this.#ended !== undefined || this.#awaited) return;
     this.#awaited = true;
     this.#token = freshToken();
-    this.#spared = 0;
+    // Links that came up together are not measured together.
+    const early = this.#pause < this.#context.timing.pingMs;
+    this.#spared = early ? Math.floor(this.#clock.random() * (SPARED_PINGS + 1)) : 0;
     this.#toldHeld = this.#context.handler.isHeld(this);
     this.#outbox.ping(this.#token, this.#toldHeld ? PING_HELD : 0);
   }

@@ -200,6 +200,8 @@ interface Alarm {
 const alarms = new Set<Alarm>();
 let handle: ReturnType<typeof setTimeout> | undefined;
 let handleDue = Infinity;
+/** Those that ring in this turn. */
+const ringing: Alarm[] = [];
 
 function setAlarm(alarm: Alarm, due: number): void {
   alarm.due = due;
@@ -229,8 +231,10 @@ function wake(): void {
   handleDue = -Infinity;
   const now = performance.now();
   try {
-    for (const alarm of [...alarms]) if (alarm.due <= now) alarm.ring();
+    for (const alarm of alarms) if (alarm.due <= now) ringing.push(alarm);
+    for (const alarm of ringing) if (alarm.due <= now) alarm.ring();
   } finally {
+    ringing.length = 0;
     handleDue = Infinity;
     let next = Infinity;
     for (const { due } of alarms) next = Math.min(next, due);

@@ -172,8 +172,10 @@ export class Upkeep {
     if (active.size === 0) return;
     const views = active.size + passive.records.length;
     const guess = census.estimate(views);
-    const chance = probes / Math.max(guess, 1 + port.members(COUNTED_MEMBERS).length);
-    if (port.random() >= chance) return;
+    const drawn = port.random() / probes;
+    if (drawn * guess >= 1) return;
+    // Counting members takes long, so only who may win does it.
+    if (drawn * (1 + port.members(COUNTED_MEMBERS).length) >= 1) return;
     const targets = [...contacts.all(), ...port.members(PROBED_MEMBERS)].filter((peer) =>
       peer !== port.self && !active.has(peer) && requests.may(peer)
     );
