@@ -23,8 +23,8 @@ export interface DirectorySource {
 
 /**
  * Which peers there are and what they are on, as far as this node has heard; this node itself is among them. Every entry is signed
- * by its peer, who renews it; one that is not renewed expires after 5 minutes, or after 15 seconds for each peer that is known where that is
- * more, an hour at most. A node tells its changes to all others, so answers may be a moment old.
+ * by its peer, who renews it; one that is not renewed expires after the time that the peer says in it: for peers of this version 5 minutes, or
+ * 15 seconds for each peer that it knows where that is more, an hour at most. A node tells its changes to all others, so answers may be a moment old.
  *
  * @example
  * ```ts

@@ -5,7 +5,7 @@
  */
 
 import type { TimerId } from "../core/host.ts";
-import { keptSeconds } from "./table.ts";
+import { RECORD_TTL_MOST_SECONDS } from "./table.ts";
 import { RECORD_LIMITS, type ShardBits, type SignedRecord, signRecord } from "../wire/record.ts";
 import { Pace } from "./pace.ts";
 import type { DirectoryPort, OwnEntry } from "./port.ts";
@@ -21,6 +21,18 @@ export const CHANGE_MS = 1_000;
 
 /** Room for everything in a record but addresses, shards and topics: id, numbers, heads of lists, signature. */
 const FIXED_BYTES = 192;
+
+/**
+ * Seconds of ttl per peer known: every record goes to every node, so with a fixed ttl a node's work would grow with their number. With this
+ * a node reads at most one renewal in five seconds, as long as {@linkcode RECORD_TTL_MOST_SECONDS} allows it: 240 nodes.
+ */
+const TTL_PER_PEER = 15;
+
+/**
+ * Renewals wait for the next multiple of this on the wall clock, ms, or of an eighth of their time where that is less: those of many nodes that
+ * started together then share wake-ups and records.
+ */
+const TOGETHER_MS = 5_000;
 
 /** Most bytes that CBOR adds to a text in a list. */
 const TEXT_HEAD_BYTES = 3;
@@ -52,7 +64,11 @@ export class OwnRecord {
   #timerAt = Infinity;
   #left = false;
   #madeAt = 0;
-  /** The part of the time for which others keep the record after which the next one follows. */
+  /** When the next record follows for something that changed; Infinity where nothing did. */
+  #changeAt = Infinity;
+  /** What the newest record says. */
+  #ttlGiven = 0;
+  /** The part of its time after which the next one follows. */
   #part = 0;
   #omitted = 0;
 
@@ -94,8 +110,9 @@ export class OwnRecord {
   changed(): void {
     if (this.#left) return;
     this.#look();
-    const wait = this.#pace.wait(this.#port.now());
-    this.#arm(Math.max(COALESCE_MS, wait));
+    const now = this.#port.now(), wait = this.#pace.wait(now);
+    this.#changeAt = Math.min(this.#changeAt, now + Math.max(COALESCE_MS, wait));
+    this.#wake();
   }
 
   /** A record of this node that somebody still has, from before a restart: the next one goes above it. */
@@ -170,21 +187,44 @@ export class OwnRecord {
     if (this.#left) return;
     this.#pace.spend(this.#port.now());
     this.#madeAt = this.#port.now();
-    this.#part = (0.8 + 0.4 * this.#port.random()) / 3;
-    this.#made(this.#sign(this.#own, this.#kept()));
-    this.#renew();
+    this.#changeAt = Infinity;
+    this.#part = (0.8 + 0.3 * this.#port.random()) / 3;
+    this.#ttlGiven = this.#ttl();
+    this.#made(this.#sign(this.#own, this.#ttlGiven));
+    this.#wake();
   }
 
   /** Makes the next record when it is due; looks again in time for a network that has become smaller meanwhile. */
-  #renew(): void {
-    const due = this.#madeAt + this.#part * this.#kept() * 1_000, wait = due - this.#port.now();
-    if (wait <= 0) return this.#make();
-    this.#arm(Math.min(wait, this.#part * this.#ttlSeconds * 1_000), true);
+  #wake(): void {
+    if (this.#left) return;
+    const now = this.#port.now(), due = Math.min(this.#changeAt, this.#renewAt(now));
+    if (due <= now) return this.#make();
+    const at = Math.min(due, now + this.#part * this.#ttlSeconds * 1_000);
+    if (this.#timer !== undefined) {
+      if (at >= this.#timerAt) return;
+      this.#port.cancel(this.#timer);
+    }
+    this.#timerAt = at;
+    this.#timer = this.#port.after(at - now, () => {
+      this.#timer = undefined;
+      this.#wake();
+    });
   }
 
-  /** For how long others keep the record, s: as long as this node keeps theirs. */
-  #kept(): number {
-    return keptSeconds(this.#ttlSeconds, this.#peers());
+  /**
+   * About a third of the ttl after the newest record. Nodes that started together knew of few others then, and gave short ttls: where the
+   * network turned out to be much larger, twice as late, which is still in time for everybody who has the record.
+   */
+  #renewAt(now: number): number {
+    const ms = this.#part * Math.min(this.#ttl(), 2 * this.#ttlGiven) * 1_000;
+    const at = this.#madeAt + ms, step = Math.min(TOGETHER_MS, ms / 8);
+    const wallAt = this.#port.wallClock() + at - now;
+    return at + Math.ceil(wallAt / step) * step - wallAt;
+  }
+
+  #ttl(): number {
+    const scaled = Math.min(RECORD_TTL_MOST_SECONDS, TTL_PER_PEER * this.#peers());
+    return Math.max(this.#ttlSeconds, scaled);
   }
 
   #sign(own: Fields, ttlSeconds: number): SignedRecord {
@@ -193,20 +233,6 @@ export class OwnRecord {
       { id: this.#port.self, seq: this.#seq, ttlSeconds, ...own },
       (message) => this.#port.sign(message),
     );
-  }
-
-  #arm(ms: number, renewal = false): void {
-    const at = this.#port.now() + ms;
-    if (this.#timer !== undefined) {
-      if (at >= this.#timerAt) return;
-      this.#port.cancel(this.#timer);
-    }
-    this.#timerAt = at;
-    this.#timer = this.#port.after(ms, () => {
-      this.#timer = undefined;
-      if (renewal) this.#renew();
-      else this.#make();
-    });
   }
 }
 

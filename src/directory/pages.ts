@@ -2,14 +2,14 @@
  * The bytes by which one node fetches the directory of another. Pure.
  *
  * Request: u8 version 1, varint cursor (0 at first), varint count and 8 bytes of the requester's fingerprint.
- * Answer: u8 0 "equal" | 1 "last page" | 2 "more"; pages go on with varint next cursor, then per record varint seconds since
- * it was heard of, varint length, record.
+ * Answer: u8 0 "equal" | 1 "last page" | 2 "more"; pages go on with varint next cursor, then per record varint seconds that
+ * it still holds, varint length, record.
  *
  * @module
  */
 
 import { Reader, varintSize, WireError, writeVarint } from "../wire/bytes.ts";
-import { type Entry, type Fingerprint, RECORD_TTL_MOST_SECONDS } from "./table.ts";
+import type { Entry, Fingerprint } from "./table.ts";
 
 /** The protocol's name. */
 export const DIRECTORY_PROTOCOL = "plumtree/directory";
@@ -32,8 +32,8 @@ export interface PageRequest {
 
 /** One record in a page. */
 export interface PageRecord {
-  /** Seconds since it was published, as far as is known, rounded up. */
-  readonly age: number;
+  /** Seconds for which it still holds. */
+  readonly seconds: number;
   /** The record as its peer signed it. */
   readonly bytes: Uint8Array;
 }
@@ -88,28 +88,28 @@ export function encodePage(
   now: number,
   most: number,
 ): Uint8Array {
-  const chosen: PageRecord[] = [];
+  const chosen: { seconds: number; bytes: Uint8Array }[] = [];
   let size = 0, next = cursor, more = false;
-  for (const { record, heardAt, stamp } of entries) {
+  for (const { record, until, stamp } of entries) {
     if (stamp <= cursor) continue;
-    const age = heardAt === Infinity ? 0 : Math.ceil((now - heardAt) / 1_000);
-    if (age < RECORD_TTL_MOST_SECONDS) {
+    const left = until === Infinity ? record.ttlSeconds : Math.floor((until - now) / 1_000);
+    if (left > 0) {
       const length = record.encoded.length;
-      const cost = varintSize(age) + varintSize(length) + length;
+      const cost = varintSize(left) + varintSize(length) + length;
       if (size > 0 && size + cost > most) {
         more = true;
         break;
       }
       size += cost;
-      chosen.push({ age, bytes: record.encoded });
+      chosen.push({ seconds: left, bytes: record.encoded });
     }
     next = stamp;
   }
   const out = new Uint8Array(1 + varintSize(next) + size);
   out[0] = more ? MORE : LAST;
   let at = writeVarint(out, 1, next);
-  for (const { age, bytes } of chosen) {
-    at = writeVarint(out, writeVarint(out, at, age), bytes.length);
+  for (const { seconds, bytes } of chosen) {
+    at = writeVarint(out, writeVarint(out, at, seconds), bytes.length);
     out.set(bytes, at);
     at += bytes.length;
   }
@@ -128,8 +128,8 @@ export function decodePage(bytes: Uint8Array): Page {
   const cursor = reader.varint();
   const records: PageRecord[] = [];
   while (reader.left > 0) {
-    const age = reader.varint();
-    records.push({ age, bytes: reader.view(reader.varint()) });
+    const seconds = reader.varint();
+    records.push({ seconds, bytes: reader.view(reader.varint()) });
   }
   return { more: kind === MORE, cursor, records };
 }

@@ -68,8 +68,8 @@ export class DirectoryService {
    *
    * @param port The node.
    * @param limits Its bounds.
-   * @param options `ttlSeconds`: how long others list this node after its last record, 1 to 3600, default 300, and from 300 on at least 15 s per peer known up to an hour.
-   * Shorter forgets vanished peers sooner; a record is published every third of it.
+   * @param options `ttlSeconds`: how long others list this node after its last record, 1 to 3600, default 300, and at least 15 s per peer known up to an hour. Shorter
+   * forgets vanished peers sooner; a record is published every third of it.
    */
   constructor(port: DirectoryPort, limits: Limits, options: { ttlSeconds?: number } = {}) {
     const { ttlSeconds = 300 } = options;
@@ -85,7 +85,7 @@ export class DirectoryService {
       recordTopics: limits.recordTopics,
       peers: () => this.#table.size,
     }, (record) => {
-      this.#table.put(record, 0, port.now());
+      this.#table.put(record, record.ttlSeconds, port.now());
       port.publish(record.encoded);
     });
   }
@@ -141,7 +141,7 @@ export class DirectoryService {
   receive(bytes: Uint8Array): Verdict {
     if (this.#closed) return "ignore";
     const topics: Set<string> = new Set();
-    const admission = this.#admit(bytes, 0, true, topics);
+    const admission = this.#admit(bytes, Infinity, true, topics);
     for (const topic of topics) this.#port.membersGained(topic);
     if (admission === "bad") return "reject";
     return admission === "new" ? "accept" : "ignore";
@@ -220,9 +220,8 @@ export class DirectoryService {
     for (let at = 0; at < records.length && !this.#closed; at += SLICE) {
       const topics: Set<string> = new Set();
       let bad = false;
-      for (const { age, bytes } of records.slice(at, at + SLICE)) {
-        const old = age >= RECORD_TTL_MOST_SECONDS;
-        const admission = old ? "known" : this.#admit(bytes, age, false, topics);
+      for (const { seconds, bytes } of records.slice(at, at + SLICE)) {
+        const admission = seconds === 0 ? "known" : this.#admit(bytes, seconds, false, topics);
         if (admission === "new") added++;
         if (admission === "bad") bad = true;
         if (bad) break;
@@ -240,7 +239,7 @@ export class DirectoryService {
     return added;
   }
 
-  #admit(bytes: Uint8Array, age: number, paced: boolean, topics: Set<string>): Admission {
+  #admit(bytes: Uint8Array, seconds: number, paced: boolean, topics: Set<string>): Admission {
     let record: SignedRecord;
     try {
       record = this.#port.decode?.(bytes) ?? decodeRecord(bytes);
@@ -264,10 +263,11 @@ export class DirectoryService {
       return "bad";
     }
     if (paced) this.#spend(record.id, now);
-    const old = this.#table.put(record, age, now, !paced);
-    if (record.ttlSeconds > 0) {
+    const left = Math.min(seconds, record.ttlSeconds);
+    const old = this.#table.put(record, left, now, !paced);
+    if (left > 0) {
       for (const topic of gained(this.#own.interests, record, old)) topics.add(topic);
-      this.#arm(this.#table.dueOf(record.id) ?? Infinity);
+      this.#arm(now + left * 1_000);
     }
     return "new";
   }
@@ -309,10 +309,12 @@ export class DirectoryService {
 
   /** One timer for the expiry of all. */
   #arm(at: number): void {
-    if (this.#closed || at >= this.#timerAt) return;
+    // Records expire in whole seconds.
+    const due = Math.ceil(at / 1_000) * 1_000;
+    if (this.#closed || due >= this.#timerAt) return;
     if (this.#timer !== undefined) this.#port.cancel(this.#timer);
-    this.#timerAt = at;
-    this.#timer = this.#port.after(Math.max(0, at - this.#port.now()), () => {
+    this.#timerAt = due;
+    this.#timer = this.#port.after(Math.max(0, due - this.#port.now()), () => {
       this.#timer = undefined;
       this.#timerAt = Infinity;
       this.#table.expire(this.#port.now());

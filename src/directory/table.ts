@@ -17,30 +17,6 @@ import { hasShard, shardsOf, topicKey } from "./topic_key.ts";
  */
 export const RECORD_TTL_MOST_SECONDS = 3_600;
 
-/**
- * Seconds for which a record is kept per peer known: every record goes to every node, so with a fixed time a node's work would grow with
- * their number. With this a node reads at most one renewal in five seconds, as long as {@linkcode RECORD_TTL_MOST_SECONDS} allows it: 240 nodes.
- */
-const TTL_PER_PEER = 15;
-
-/** A record that asks for less is not kept for longer than it says. */
-const TTL_USUAL_SECONDS = 300;
-
-/**
- * A table on its way here is small at first, and old records in it look expired: none of them is judged within so many milliseconds. The
- * first page tells the size.
- */
-const FETCHING_MS = 30_000;
-
-/**
- * For how many seconds a record with this time to live is kept by a node that knows so many peers. Nodes that start together know few others
- * when they publish, and neither renew nor forget as fast as their first records say once they know better.
- */
-export function keptSeconds(ttlSeconds: number, peers: number): number {
-  if (ttlSeconds < TTL_USUAL_SECONDS) return ttlSeconds;
-  return Math.min(RECORD_TTL_MOST_SECONDS, Math.max(ttlSeconds, TTL_PER_PEER * peers));
-}
-
 /** Milliseconds for which the sequence number of a peer that left or expired is remembered, so that nobody brings it back. */
 const GRAVE_MS = 2 * RECORD_TTL_MOST_SECONDS * 1_000;
 
@@ -56,15 +32,13 @@ export type Sha256 = (
 /** One peer in the table. */
 export interface Entry {
   readonly record: SignedRecord;
-  /** When somebody here first heard of it, as far as is known, ms on the monotonic clock; Infinity for this node's own. */
-  readonly heardAt: number;
+  /** When it expires, ms on the monotonic clock; Infinity for this node's own. */
+  readonly until: number;
   /** Grows with every change of the table; pages are read in its order. */
   readonly stamp: number;
   /** The halves of its part of the fingerprint. */
   readonly high: number;
   readonly low: number;
-  /** The second in which it is looked at whether it has expired; Infinity for this node's own. */
-  due: number;
   /** It was read in somebody's table and has not come over the topic yet. */
   fetched?: boolean;
 }
@@ -92,7 +66,7 @@ export class DirectoryTable implements DirectorySource {
    * would be that large too.
    */
   readonly #bySet = new Map<string, Set<PeerId>>();
-  /** Who is looked at in which second. */
+  /** Who expires in which second. */
   readonly #expiring = new Map<number, Set<PeerId>>();
   readonly #graves = new Map<PeerId, { readonly seq: number; readonly until: number }>();
   readonly #scratch = new Uint8Array(40 + 32);
@@ -171,35 +145,27 @@ export class DirectoryTable implements DirectorySource {
     return this.#entries.get(id)?.record.seq ?? this.#graves.get(id)?.seq ?? -1;
   }
 
-  /** Takes in a record that is newer than {@linkcode seqOf}; gives the one that it replaces. A ttl of 0 removes the peer. */
+  /** Takes in a record that is newer than {@linkcode seqOf}; gives the one that it replaces. `seconds` of 0 remove the peer. */
   put(
     record: SignedRecord,
-    ageSeconds: number,
+    seconds: number,
     now: number,
     fetched = false,
   ): SignedRecord | undefined {
     const old = this.#entries.get(record.id);
     if (old !== undefined) this.#remove(old);
-    if (record.ttlSeconds === 0) {
+    if (seconds === 0) {
       this.#bury(record.id, record.seq, now);
       return old?.record;
     }
     this.#graves.delete(record.id);
     const own = record.id === this.#self;
-    const heardAt = own ? Infinity : now - ageSeconds * 1_000;
-    const stamp = ++this.#stamp;
-    const entry = { record, heardAt, stamp, ...this.#print(record), due: Infinity, fetched };
-    const long = record.ttlSeconds >= TTL_USUAL_SECONDS && ageSeconds > 0;
-    entry.due = secondOf(Math.max(this.#until(entry), long ? now + FETCHING_MS : now));
+    const most = Math.min(seconds, record.ttlSeconds, RECORD_TTL_MOST_SECONDS);
+    const until = own ? Infinity : now + most * 1_000;
+    const entry = { record, until, stamp: ++this.#stamp, ...this.#print(record), fetched };
     this.#insert(entry);
     this.#shrink(now);
     return old?.record;
-  }
-
-  /** When a record expires, if the network stays as large as it is. */
-  #until({ heardAt, record }: Entry): number {
-    const ttl = Math.min(record.ttlSeconds, RECORD_TTL_MOST_SECONDS);
-    return heardAt + keptSeconds(ttl, this.#entries.size) * 1_000;
   }
 
   /** True, once, for a record that is in the table, byte for byte, since it was fetched. */
@@ -217,7 +183,6 @@ export class DirectoryTable implements DirectorySource {
     for (const [second, ids] of [...this.#expiring]) {
       if (second * 1_000 > now) continue;
       for (const id of [...ids]) {
-        if (this.#kept(id, now)) continue;
         this.#drop(id, now);
         count++;
       }
@@ -225,24 +190,7 @@ export class DirectoryTable implements DirectorySource {
     return count;
   }
 
-  /** The network has become larger since the record's expiry was told: it is looked at later. */
-  #kept(id: PeerId, now: number): boolean {
-    const entry = this.#entries.get(id)!;
-    const until = this.#until(entry);
-    if (until <= now) return false;
-    takeFrom(this.#expiring, entry.due, id);
-    entry.due = secondOf(until);
-    addTo(this.#expiring, entry.due, id);
-    return true;
-  }
-
-  /** When a peer's record is to be looked at by {@linkcode expire}, ms; undefined where there is none. */
-  dueOf(id: PeerId): number | undefined {
-    const entry = this.#entries.get(id);
-    return entry === undefined ? undefined : entry.due * 1_000;
-  }
-
-  /** When the next records are to be looked at by {@linkcode expire}. */
+  /** When the next record expires. */
   nextExpiry(): number | undefined {
     const second = this.#nextSecond();
     return second === undefined ? undefined : second * 1_000;
@@ -290,25 +238,25 @@ export class DirectoryTable implements DirectorySource {
   }
 
   #insert(entry: Entry): void {
-    const { record, due } = entry;
+    const { record, until } = entry;
     this.#entries.set(record.id, entry);
     this.#bytes += record.encoded.length;
     this.#high ^= entry.high;
     this.#low ^= entry.low;
     for (const topic of record.topics) addTo(this.#byTopic, topic, record.id);
     for (const set of record.shards.keys()) addTo(this.#bySet, set, record.id);
-    if (due < Infinity) addTo(this.#expiring, due, record.id);
+    if (until < Infinity) addTo(this.#expiring, Math.ceil(until / 1_000), record.id);
   }
 
   #remove(entry: Entry): void {
-    const { record, due } = entry;
+    const { record, until } = entry;
     this.#entries.delete(record.id);
     this.#bytes -= record.encoded.length;
     this.#high ^= entry.high;
     this.#low ^= entry.low;
     for (const topic of record.topics) takeFrom(this.#byTopic, topic, record.id);
     for (const set of record.shards.keys()) takeFrom(this.#bySet, set, record.id);
-    if (due < Infinity) takeFrom(this.#expiring, due, record.id);
+    if (until < Infinity) takeFrom(this.#expiring, Math.ceil(until / 1_000), record.id);
   }
 
   #print(record: SignedRecord): { high: number; low: number } {
@@ -325,10 +273,6 @@ export class DirectoryTable implements DirectorySource {
 /** True where both hold the same bytes. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-function secondOf(ms: number): number {
-  return Math.ceil(ms / 1_000);
 }
 
 function addTo<K>(index: Map<K, Set<PeerId>>, key: K, id: PeerId): void {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@
 import { GossipError } from "../../src/errors.ts";
 import { encodePage } from "../../src/directory/pages.ts";
 import type { Entry } from "../../src/directory/table.ts";
-import { WireError, writeVarint } from "../../src/wire/bytes.ts";
+import { WireError } from "../../src/wire/bytes.ts";
 import type { SignedRecord } from "../../src/wire/record.ts";
 import { VirtualTime } from "../support/virtual_time.ts";
 import { FakeDirectory, idOf, recordOf } from "./fake_directory.ts";
@@ -24,11 +24,10 @@ function pair(peers: number, limits = {}) {
 }
 
 /** An answer with these records. */
-function page(records: SignedRecord[], more = false, cursor = 0, age = 0): Uint8Array {
+function page(records: SignedRecord[], more = false, cursor = 0): Uint8Array {
   const entries = records.map((record, i): Entry => ({
     record,
-    heardAt: -1_000 * age,
-    due: 0,
+    until: 1e9,
     stamp: cursor + i + 1,
     high: 0,
     low: 0,
@@ -73,36 +72,6 @@ Deno.test("passing a table on does not prolong what is in it", async () => {
   assertEquals(fresh.service.size, 5);
   await time.run(101_000);
   assertEquals(fresh.service.members("news"), [old.self]);
-  close();
-});
-
-Deno.test("a newcomer keeps the old records of a large network, and passing them on prolongs nothing", async () => {
-  const { time, old, fresh, close } = pair(199);
-  await time.run(2_000_000);
-  await time.until(fresh.service.fetch(old.self));
-  await time.run(500_000);
-  assertEquals(fresh.service.size, 201);
-  const next = new FakeDirectory(time, 90_997);
-  next.service.start();
-  next.peers.set(fresh.self, (body) => fresh.service.answer(body));
-  await time.until(next.service.fetch(fresh.self));
-  assertEquals(next.service.size, 202);
-  // Of age 2,500 s and some rounding; 201 peers are kept for 3,015 s, 202 for 3,030.
-  await time.run(540_000);
-  assertEquals([fresh.service.size, next.service.size], [2, 3]);
-  next.service.close();
-  close();
-});
-
-Deno.test("what is too old for any network is not taken from a table", async () => {
-  const { time, fresh, close } = pair(0);
-  for (const [age, size] of [[3_600, 1], [3_599, 2]] as const) {
-    const bytes = page([recordOf(1)], false, 0, 3_599);
-    writeVarint(bytes, 2, age);
-    fresh.peers.set(idOf(666), () => bytes);
-    await time.until(fresh.service.fetch(idOf(666)));
-    assertEquals([fresh.service.size, fresh.accused], [size, []]);
-  }
   close();
 });
 

@@ -27,17 +27,17 @@ Deno.test("a page request comes back as it went", () => {
   ));
 });
 
-Deno.test("pages together hold every record once, with its age", () => {
+Deno.test("pages together hold every record once, with the seconds it has left", () => {
   const table = new DirectoryTable(idOf(0), DEFAULT_LIMITS, hash);
-  for (let i = 0; i < 50; i++) table.put(recordOf(i), 0, 0);
+  for (let i = 0; i < 50; i++) table.put(recordOf(i), 300, 0);
   const seen = new Map<string, number>();
   let cursor = 0, pages = 0, more = true;
   while (more) {
     const bytes = encodePage(table.entries(), cursor, 100_500, 1_000);
     assert(bytes.length <= 1_010);
     const page = decodePage(bytes);
-    for (const { age, bytes } of page.records) {
-      seen.set(String(bytes), age);
+    for (const { seconds, bytes } of page.records) {
+      seen.set(String(bytes), seconds);
     }
     ({ cursor, more } = page);
     pages++;
@@ -45,13 +45,13 @@ Deno.test("pages together hold every record once, with its age", () => {
   assertEquals(seen.size, 50);
   assert(pages > 5);
   // Its own record does not age.
-  assertEquals([...seen.values()], [0, ...new Array(49).fill(101)]);
+  assertEquals([...seen.values()], [300, ...new Array(49).fill(199)]);
 });
 
 Deno.test("a record larger than a page still travels", () => {
   const table = new DirectoryTable(idOf(0), DEFAULT_LIMITS, hash);
-  table.put(recordOf(1), 0, 0);
-  table.put(recordOf(2), 0, 0);
+  table.put(recordOf(1), 300, 0);
+  table.put(recordOf(2), 300, 0);
   const page = decodePage(encodePage(table.entries(), 0, 0, 1));
   assertEquals([page.records.length, page.more], [1, true]);
 });

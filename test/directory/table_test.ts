@@ -15,7 +15,7 @@ Deno.test("a record is found by its id, by its topics and by its shards", () => 
     topics: ["news", "a/b", "plain/3"],
     shards: new Map([["tx", bits(64, 0, 7, 63)], ["x/y", bits(8, 2)]]),
   });
-  assertEquals(t.put(record, 0, 0), undefined);
+  assertEquals(t.put(record, 300, 0), undefined);
   assertEquals(t.record(idOf(1)), record);
   for (const topic of ["news", "a/b", "plain/3", "tx/0", "tx/7", "tx/63", "x/y/2"]) {
     assertEquals(t.onTopic(topic), [record], topic);
@@ -29,16 +29,16 @@ Deno.test("a record is found by its id, by its topics and by its shards", () => 
 
 Deno.test("a peer that lists a shard's topic by name and by bit is found once", () => {
   const t = table();
-  t.put(recordOf(1, { topics: ["tx/7"], shards: new Map([["tx", bits(8, 7)]]) }), 0, 0);
+  t.put(recordOf(1, { topics: ["tx/7"], shards: new Map([["tx", bits(8, 7)]]) }), 300, 0);
   assertEquals(t.members("tx/7"), [idOf(1)]);
 });
 
 Deno.test("a newer record replaces the older one in every index", () => {
   const t = table();
   const old = recordOf(1, { topics: ["a", "b"], shards: new Map([["tx", bits(8, 1)]]) });
-  t.put(old, 0, 0);
+  t.put(old, 300, 0);
   const fresh = recordOf(1, { seq: 2, topics: ["b", "c"], shards: new Map([["tx", bits(8, 2)]]) });
-  assertEquals(t.put(fresh, 0, 0), old);
+  assertEquals(t.put(fresh, 300, 0), old);
   assertEquals(
     ["a", "b", "c", "tx/1", "tx/2"].map((topic) => t.members(topic).length),
     [0, 1, 1, 0, 1],
@@ -48,10 +48,10 @@ Deno.test("a newer record replaces the older one in every index", () => {
 
 Deno.test("records expire in their order, this node's own never, and their numbers are remembered", () => {
   const t = table();
-  t.put(recordOf(1, { seq: 5, ttlSeconds: 10 }), 0, 0);
-  t.put(recordOf(2), 0, 0);
-  t.put(recordOf(3, { ttlSeconds: 86_400 }), 0, 0);
-  t.put(recordOf(SELF), 0, 0);
+  t.put(recordOf(1, { seq: 5 }), 10, 0);
+  t.put(recordOf(2), 300, 0);
+  t.put(recordOf(3, { ttlSeconds: 86_400 }), 86_400, 0);
+  t.put(recordOf(SELF), 300, 0);
   assertEquals(t.nextExpiry(), 10_000);
   assertEquals(t.expire(9_999), 0);
   assertEquals(t.expire(10_000), 1);
@@ -63,21 +63,21 @@ Deno.test("records expire in their order, this node's own never, and their numbe
 
 Deno.test("a peer that left is removed, and its number is remembered for a time", () => {
   const t = table();
-  t.put(recordOf(1, { seq: 5 }), 0, 0);
+  t.put(recordOf(1, { seq: 5 }), 300, 0);
   t.put(recordOf(1, { seq: 6, ttlSeconds: 0 }), 0, 0);
   assertEquals([t.size, t.seqOf(idOf(1)), t.members("news")], [0, 6, []]);
-  t.put(recordOf(1, { seq: 7 }), 0, 0);
+  t.put(recordOf(1, { seq: 7 }), 300, 0);
   assertEquals([t.size, t.seqOf(idOf(1))], [1, 7]);
 });
 
 Deno.test("beyond its bound the table drops who would expire first, never this node", () => {
   const t = table({ directoryPeers: 3 });
-  t.put(recordOf(SELF, { ttlSeconds: 1 }), 0, 0);
-  t.put(recordOf(1, { ttlSeconds: 200 }), 0, 0);
-  t.put(recordOf(2, { ttlSeconds: 100 }), 0, 0);
-  t.put(recordOf(3, { ttlSeconds: 300 }), 0, 0);
+  t.put(recordOf(SELF), 1, 0);
+  t.put(recordOf(1), 200, 0);
+  t.put(recordOf(2), 100, 0);
+  t.put(recordOf(3), 300, 0);
   assertEquals([...t.records()].map(({ id }) => id), [idOf(SELF), idOf(1), idOf(3)]);
-  t.put(recordOf(4, { ttlSeconds: 50 }), 0, 0);
+  t.put(recordOf(4), 50, 0);
   assertEquals([...t.records()].map(({ id }) => id), [idOf(SELF), idOf(1), idOf(3)]);
 });
 
@@ -85,7 +85,7 @@ Deno.test("the bytes of all records and the memory of who is gone are bounded", 
   const t = table({ directoryPeers: 100, directoryBytes: 5_000 });
   const topics = Array.from({ length: 20 }, (_, i) => `topic number ${i}`);
   for (let i = 0; i < 300; i++) {
-    t.put(recordOf(i, { topics }), 0, i);
+    t.put(recordOf(i, { topics }), 300, i);
     assertLessOrEqual(t.bytes, 5_000);
   }
   assert(t.size > 5 && t.size < 20);
@@ -103,14 +103,14 @@ Deno.test("the fingerprint is that of the content, whatever the order and the pa
         let seq = 0;
         for (const [index, , gone] of steps) {
           seq++;
-          a.put(recordOf(index, { seq, ttlSeconds: gone ? 0 : 300 }), 0, 0);
+          a.put(recordOf(index, { seq, ttlSeconds: gone ? 0 : 300 }), gone ? 0 : 300, 0);
           if (gone) final.delete(index);
           else final.set(index, seq);
         }
         const b = table();
-        for (const [index, seq] of [...final].reverse()) b.put(recordOf(index, { seq }), 0, 9);
+        for (const [index, seq] of [...final].reverse()) b.put(recordOf(index, { seq }), 300, 9);
         assertEquals(a.fingerprint, b.fingerprint);
-        b.put(recordOf(77), 0, 9);
+        b.put(recordOf(77), 300, 9);
         assert(a.fingerprint.high !== b.fingerprint.high);
       },
     ),
@@ -135,9 +135,8 @@ Deno.test("the indexes agree with a search through all records", () => {
           seq: ++now,
           topics,
           shards: new Map([["tx", bits(10, ...shards)]]),
-          ttlSeconds: seconds,
         });
-        t.put(record, 0, now * 1_000);
+        t.put(record, seconds, now * 1_000);
         t.expire(now * 1_000);
         assert(t.size <= 6);
         for (const name of ["a", "b", "tx/1", "tx/2", "tx/9", "tx/0"]) {

@@ -397,9 +397,9 @@ function directory(): Vector[] {
     DEFAULT_LIMITS,
     (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at),
   );
-  table.put(listed, 0, 0);
+  table.put(listed, 300, 0);
   const { fingerprint } = table;
-  const page = { more: false, cursor: 1, records: [{ age: 50, bytes: listed.encoded }] };
+  const page = { more: false, cursor: 1, records: [{ seconds: 250, bytes: listed.encoded }] };
   return [
     vector("request", { cursor: 0, fingerprint }, encodePageRequest({ cursor: 0, fingerprint })),
     vector("equal", { more: false, cursor: 0, records: [] }, encodeEqual()),

@@ -106,6 +106,11 @@ export class Census {
   #seen = 0;
   #known = 0;
 
+  /** True before the first entry: the guess knows nothing beyond the views. */
+  get empty(): boolean {
+    return this.#seen === 0;
+  }
+
   /** Notes one entry of a shuffle; while the views still fill, what was unknown a while ago tells little. */
   note(known: boolean, filling: boolean): void {
     this.#seen++;

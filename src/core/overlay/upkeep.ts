@@ -109,15 +109,17 @@ export class Upkeep {
   /**
    * Nodes that start together may fill each other's views and leave some outside, with free slots that nobody takes: these probe soon, and
    * again after twice as long. A few nodes may also be islands from the first moment that know each other from the joins: twice more who
-   * has all it heard of in its views probes one of them.
+   * has all it heard of in its views probes one of them, once a shuffle has told something of how many there are.
    */
   #probeSoon(part: number): void {
-    const { port, options, active, passive } = this.#parts;
+    const { port, options, active, passive, census } = this.#parts;
     const wait = options.probeMs / part * (0.75 + port.random() / 2);
     this.#early = port.after(wait, () => {
       if (part >= LAST_EAGER) {
         if (active.size < options.activeSize) this.#probe(EAGER_PROBES);
-      } else if (passive.records.length < options.passiveSize) this.#probe(PROBES, 1);
+      } else if (!census.empty && passive.records.length < options.passiveSize) {
+        this.#probe(PROBES, 1);
+      }
       if (part > LAST_EARLY) this.#probeSoon(part / 2);
     });
   }
