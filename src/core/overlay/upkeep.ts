@@ -24,9 +24,9 @@ const CORRECTIONS = 64;
 const PROBES = 3;
 /** The same of nodes with free slots soon after their start. */
 const EAGER_PROBES = 4 * PROBES;
-/** The first of them comes after this part of `probeMs`, the last after that. */
+/** The first of them waits for this part of `probeMs`, the last for that. */
 const FIRST_EARLY = 16, LAST_EAGER = 8;
-/** The last of those that every node sends soon after its start. */
+/** The last early probe of all, which full nodes send as well. */
 const LAST_EARLY = 2;
 /** Members of the directory that are counted to tell the size of the topic. */
 const COUNTED_MEMBERS = 4_096;
