@@ -60,7 +60,7 @@ function otherThanReExports(source: string): string {
 async function touchedAtImport(entry: string | URL): Promise<string[]> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", "--no-lock"],
+      ...["run", "--quiet", "--no-prompt", "--frozen"],
       ...["--preload", new URL("test/support/import_probe.ts", ROOT).pathname, `${entry}`],
     ],
     cwd: ROOT,

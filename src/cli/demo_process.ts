@@ -43,7 +43,7 @@ export class DemoProcess implements DemoPeer {
 
   private constructor(onReceipt: (receipt: DemoReceipt) => void) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-lock", new URL("./demo_worker.ts", import.meta.url).href],
+      args: ["run", "-A", new URL("./demo_worker.ts", import.meta.url).href],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
