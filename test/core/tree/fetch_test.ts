@@ -259,3 +259,23 @@ Deno.test("a GRAFT makes the link eager at both ends, a fetch leaves it", () => 
   assertEquals(world.asymmetric(), []);
   world.close();
 });
+
+Deno.test("what a full lane keeps back is asked for again as soon as it has given what it held", () => {
+  let room = 0;
+  const world = new World({
+    room: (_from, _to, _lane, kind) => kind !== Frame.GOSSIP || room-- > 0,
+  });
+  const [a, b] = world.spawn(2) as [TestNode, TestNode];
+  connect(world, [[0, 1]]);
+  for (let i = 0; i < 120; i++) a.publish(`m${i}`);
+  world.run(20);
+  assertEquals(b.delivered.size, 0, "all were announced instead");
+  // Three payloads fit into the lane, and leave within 20 ms.
+  for (let ms = 0; ms < 10_000; ms += 20) {
+    room = 3;
+    world.run(20);
+  }
+  assertEquals(b.delivered.size, 120);
+  assertEquals(b.missed, []);
+  world.close();
+});
