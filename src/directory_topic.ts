@@ -156,7 +156,7 @@ export class DirectoryTopic implements TopicHandlers {
   // --- the topic ---
 
   validate(message: TreeMessage): Verdict {
-    return this.#service.receive(message.body.subarray(message.payloadAt));
+    return this.#service.receive(message.body.subarray(message.payloadAt, message.payloadEnd));
   }
 
   deliver(): void {

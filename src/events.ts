@@ -58,7 +58,10 @@ export type GossipEvent =
     readonly to: PeerId;
     readonly gainMs: number;
   }
-  /** A message was announced but could not be got: nobody holds it any more, nobody answered, or too many were missing. */
+  /**
+   * A message was announced but could not be got: nobody holds it any more, nobody answered, or too many were missing. Of messages that travel
+   * together (published in one turn of the event loop) `id` is that of all of them, and none's own: it is told once.
+   */
   | {
     readonly type: "missed";
     readonly topic: string;

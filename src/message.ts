@@ -40,7 +40,10 @@ export interface Message<T = Uint8Array> {
   readonly hops: number;
   /** The author's own counter on the topic: 1 for its first message since its node started, then one up each time. It orders nothing between authors, and one author's messages may come in another order. */
   readonly seq: number;
-  /** The payload, apart from what is relayed: writing to it changes nothing but this object. */
+  /**
+   * The payload, apart from what is relayed: writing to it changes nothing but this object. Messages that travelled together share one
+   * `data.buffer`, each with a range of its own: copy the bytes before the buffer is transferred, or where few of them are kept for long.
+   */
   readonly data: Uint8Array;
   /** Bytes of the payload. */
   readonly size: number;
@@ -168,13 +171,12 @@ export class ReceivedMessage<T> implements Message<T> {
     return this.#message.seq;
   }
   get size(): number {
-    return this.#message.body.length - this.#message.payloadAt;
+    return this.#message.payloadEnd - this.#message.payloadAt;
   }
 
-  // Copied when it is first asked for: the tree's own bytes may still be relayed or served, and readers may write. The constructor
-  // copies in half the time of `slice`, which fills the new memory with zeros first.
+  // Copied when it is first asked for: the tree's own bytes may still be relayed or served, and readers may write.
   get data(): Uint8Array {
-    return this.#data ??= new Uint8Array(this.#view());
+    return this.#data ??= this.#message.copy();
   }
 
   get value(): T {
@@ -193,6 +195,8 @@ export class ReceivedMessage<T> implements Message<T> {
   }
 
   #view(): Uint8Array {
-    return this.#data ?? this.#message.body.subarray(this.#message.payloadAt);
+    if (this.#data) return this.#data;
+    const { body, payloadAt, payloadEnd } = this.#message;
+    return body.subarray(payloadAt, payloadEnd);
   }
 }

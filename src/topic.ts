@@ -62,7 +62,7 @@ export type Priority = "high" | "normal" | "bulk";
  * ```
  */
 export interface TopicOptions<T = Uint8Array> {
-  /** Judges every message of others, after its signature and before it is relayed or delivered; may be async. A throw, or no verdict within `limits.verdictMs`, counts as "ignore" and is told as a "fault" event. Default: accept. */
+  /** Judges every message of others, after its signature and before it is relayed or delivered; may be async. A throw, or no verdict within `limits.verdictMs`, counts as "ignore" and is told as a "fault" event. What a topic with `validate` publishes travels message by message, at about two thirds of the speed. Default: accept. */
   validate?: (message: Message<T>) => Verdict | Promise<Verdict>;
   /** Whether authors sign and receivers require it. All members must agree. Default true. */
   sign?: boolean;
@@ -122,7 +122,7 @@ export interface Topic<T = Uint8Array> extends AsyncIterable<Message<T>>, AsyncD
   ready(options?: { neighbors?: number; signal?: AbortSignal }): Promise<void>;
   /**
    * Publishes a value. Resolves when it has been handed to the neighbours' send lanes, or is retained for the first
-   * neighbour to come (signed messages of one turn of the event loop are signed together, and handed on, at its end); under load it resolves later, which is the publisher's back-pressure, and what is published meanwhile without awaiting waits here, in order. `priority` is "normal" by default.
+   * neighbour to come (messages of one turn of the event loop leave together, at its end, under one signature); under load it resolves later, which is the publisher's back-pressure, and what is published meanwhile without awaiting waits here, in order. `priority` is "normal" by default.
    * On a topic with a codec every value goes through it, strings and bytes too.
    * Rejects with code "too-large" (`limits.messageBytes`) or "closed", with TypeError for a value that is neither string nor
    * bytes on a topic without a codec, and with what the codec throws.

@@ -91,6 +91,8 @@ export function makeTopic<T>(
       ),
       retainBytes: within(retain.bytes ?? tree.retainBytes, "retain.bytes", 1, MOST),
       sign,
+      // A bundle is judged as a whole: what a validation may refuse travels by itself.
+      bundle: validate === undefined,
       history,
       incarnation: authorship.incarnation,
       nextSeq: () => authorship.next(name),

@@ -8,9 +8,11 @@
 import type { Hash } from "./gossip.ts";
 
 /** Bytes of a hash. */
-const HASH_BYTES = 32;
+export const HASH_BYTES = 32;
 /** The longest way from a message to the root: of 2^5 messages. Of 64 the way costs a receiver more than it saves of the signature. */
 export const MOST_HEIGHT = 5;
+/** The longest way from a message of a bundle to the bundle's root: of 2^6 messages. */
+export const MOST_BUNDLE_HEIGHT = 6;
 /** The context label of a batch's signature; the root follows it. */
 export const BATCH_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 batch\0");
 /** What a knot's hash begins with; the hashes of its two branches follow. */
@@ -42,7 +44,7 @@ function tie(
   hash(knot, 0, knot.length, out, at);
 }
 
-/** The tree over the hashes of 2 to 2^{@linkcode MOST_HEIGHT} messages; free places are zeros. A single one is signed by itself. */
+/** The tree over the hashes of 2 to 2^{@linkcode MOST_HEIGHT} messages, or of those of a bundle; free places are zeros. */
 export class Batch {
   /** Steps from a message to the root. */
   readonly height: number;
@@ -51,11 +53,11 @@ export class Batch {
   /** A row of hashes for each step, the messages' own first. */
   readonly #rows: Uint8Array[] = [];
 
-  /** Ties a tree over the first 32 bytes of each of `digests`. */
-  constructor(hash: Hash, digests: readonly Uint8Array[]) {
+  /** Ties a tree of at most `most` steps over the first 32 bytes of each of `digests`. */
+  constructor(hash: Hash, digests: readonly Uint8Array[], most = MOST_HEIGHT) {
     const height = Math.ceil(Math.log2(digests.length));
-    if (!(height >= 1 && height <= MOST_HEIGHT)) {
-      throw new RangeError(`digests: expected 2 to ${2 ** MOST_HEIGHT}, not ${digests.length}`);
+    if (!(height >= 1 && height <= most)) {
+      throw new RangeError(`digests: expected 2 to ${2 ** most}, not ${digests.length}`);
     }
     this.height = height;
     let row = new Uint8Array(HASH_BYTES * 2 ** height);

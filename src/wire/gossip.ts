@@ -3,11 +3,12 @@
  *
  * Head: kind, varint alias, u8 hops, u8 path. Body: flags u8 (signed, priority, tree, marked), u8 depth in all trees but the first, where signed 64
  * bytes of signature and the way to what is signed (see batch.ts), origin, varint seq, payload. A relay sends a new head and the identical body.
+ * Two bytes that are no number in its shortest form, before the seq, say that this is a bundle, or a part of one (see bundle.ts).
  *
  * @module
  */
 
-import { type Batch, MOST_HEIGHT, wayBytes } from "./batch.ts";
+import { type Batch, HASH_BYTES, MOST_BUNDLE_HEIGHT, MOST_HEIGHT, wayBytes } from "./batch.ts";
 import { MAX_VARINT_BYTES, varintSize, WireError, writeVarint } from "./bytes.ts";
 import { Frame, Lane } from "./frames.ts";
 
@@ -22,9 +23,15 @@ export const SIGNATURE_BYTES = 64;
 export const SIGNED_ORIGIN_BYTES = 38;
 /** Origin of an unsigned message: bytes that a topic instance chose at random. */
 export const UNSIGNED_ORIGIN_BYTES = 8;
-/** Most bytes that a body has beside its payload. */
+/** Before the seq of a bundle, and of a part of one: the first byte of a varint that is padded by the second, a zero. */
+export const BUNDLE_MARK = 0xfe;
+/** See {@linkcode BUNDLE_MARK}. */
+export const PART_MARK = 0xff;
+/** Bytes of a mark. */
+export const MARK_BYTES = 2;
+/** Most bytes that a body has beside its payload: a part's. */
 export const GOSSIP_OVERHEAD: number = 2 + SIGNATURE_BYTES + wayBytes(MOST_HEIGHT) +
-  SIGNED_ORIGIN_BYTES + MAX_VARINT_BYTES;
+  SIGNED_ORIGIN_BYTES + MARK_BYTES + HASH_BYTES + wayBytes(MOST_BUNDLE_HEIGHT) + MAX_VARINT_BYTES;
 /** The context label of message signatures; 32 bytes of SHA-256 follow it. */
 export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 message\0");
 
@@ -59,10 +66,18 @@ export interface GossipShape {
   signatureAt: number;
   /** Where the origin begins. */
   originAt: number;
-  /** The author's counter. */
+  /** True where the payload is a bundle. */
+  bundle: boolean;
+  /** Where the packed hash of the bundle is that this is a part of, with the way to its root behind it; 0 where it is none. */
+  partAt: number;
+  /** Where the counter is. */
+  seqAt: number;
+  /** The author's counter; of a bundle, that of its first message. */
   seq: number;
   /** Where the payload begins. */
   payloadAt: number;
+  /** Where it ends: where the body does, but for a bundle's root. */
+  payloadEnd: number;
 }
 
 /** An empty {@linkcode GossipShape} to read into. */
@@ -75,8 +90,12 @@ export function gossipShape(): GossipShape {
     marked: false,
     signatureAt: 0,
     originAt: 0,
+    bundle: false,
+    partAt: 0,
+    seqAt: 0,
     seq: 0,
     payloadAt: 0,
+    payloadEnd: 0,
   };
 }
 
@@ -107,17 +126,36 @@ export function readGossip(
   }
   let at = originAt + (signed ? SIGNED_ORIGIN_BYTES : UNSIGNED_ORIGIN_BYTES);
   if (at >= end) throw new WireError("gossip: truncated");
+  let bundle = false, partAt = 0, payloadEnd = end;
+  if (bytes[at + 1] === 0 && (bytes[at] === BUNDLE_MARK || bytes[at] === PART_MARK)) {
+    bundle = bytes[at] === BUNDLE_MARK;
+    at += MARK_BYTES;
+    if (bundle) {
+      payloadEnd -= HASH_BYTES;
+    } else {
+      partAt = at;
+      at += HASH_BYTES;
+      if (at + 1 >= end) throw new WireError("gossip: truncated");
+      const height = bytes[at]!;
+      if (height === 0 || height > MOST_BUNDLE_HEIGHT || bytes[at + 1]! >> height !== 0) {
+        throw new WireError("gossip: no such place");
+      }
+      at += wayBytes(height);
+    }
+    if (at >= payloadEnd) throw new WireError("gossip: truncated");
+  }
+  const seqAt = at;
   let byte = bytes[at++]!;
   let seq = byte & 127;
   for (let scale = 128, n = 1; byte >= 128; n++, scale *= 128) {
     if (n === MAX_VARINT_BYTES) throw new WireError("gossip: seq too long");
-    if (at >= end) throw new WireError("gossip: truncated");
+    if (at >= payloadEnd) throw new WireError("gossip: truncated");
     byte = bytes[at++]!;
     if (byte === 0) throw new WireError("gossip: padded seq");
     seq += (byte & 127) * scale;
   }
   if (seq > Number.MAX_SAFE_INTEGER) throw new WireError("gossip: seq too large");
-  if (end - at > most) throw new WireError("gossip: payload too large");
+  if (payloadEnd - at > most) throw new WireError("gossip: payload too large");
   shape.signed = signed;
   shape.lane = LANES[flags >> 1 & 3]!;
   shape.tree = tree;
@@ -125,8 +163,12 @@ export function readGossip(
   shape.depth = tree === 0 ? 0 : bytes[start + 1]!;
   shape.signatureAt = signatureAt;
   shape.originAt = originAt;
+  shape.bundle = bundle;
+  shape.partAt = partAt;
+  shape.seqAt = seqAt;
   shape.seq = seq;
   shape.payloadAt = at;
+  shape.payloadEnd = payloadEnd;
 }
 
 /** Where the origin of a signed body that was read before begins. */
@@ -179,8 +221,9 @@ let scratch = new Uint8Array(2_048);
 let hashed = scratch;
 
 /**
- * Writes SHA-256(topic key ‖ `bytes[originAt, end)`) to `out`; its first {@linkcode ID_BYTES} are the message id. The key
- * has to lie in front of the bytes, so both are copied to one scratch buffer: far cheaper than a second hash.
+ * Writes SHA-256(topic key ‖ `bytes[originAt, end)`) to `out`; its first {@linkcode ID_BYTES} are the message id. What lies in
+ * `bytes[gapAt, gapEnd)` is left out. The key has to lie in front of the bytes, so both are copied to one scratch buffer: far cheaper than a
+ * second hash.
  */
 export function gossipDigest(
   hash: Hash,
@@ -189,8 +232,10 @@ export function gossipDigest(
   originAt: number,
   end: number,
   out: Uint8Array,
+  gapAt = originAt,
+  gapEnd = originAt,
 ): void {
-  const size = key.length + end - originAt;
+  const size = key.length + gapAt - originAt + end - gapEnd;
   let space = hashed;
   if (size > SCRATCH_KEPT) {
     space = new Uint8Array(size);
@@ -199,7 +244,8 @@ export function gossipDigest(
     space = hashed = scratch.subarray(0, size);
   }
   space.set(key);
-  space.set(bytes.subarray(originAt, end), key.length);
+  if (gapAt > originAt) space.set(bytes.subarray(originAt, gapAt), key.length);
+  space.set(bytes.subarray(gapEnd, end), key.length + gapAt - originAt);
   hash(space, 0, size, out, 0);
 }
 
@@ -243,6 +289,7 @@ export interface GossipDraft {
   readonly bytes: Uint8Array;
   readonly originAt: number;
   readonly seq: number;
+  readonly payloadAt: number;
   readonly flags: number;
   readonly depth: number;
 }
@@ -254,7 +301,7 @@ export interface DraftSignature {
   readonly place?: number;
 }
 
-/** Most bytes before the origin. */
+/** Most bytes before the origin of a signed body. */
 const MOST_HEAD = 2 + SIGNATURE_BYTES + wayBytes(MOST_HEIGHT);
 
 /** Copies a payload and makes its id. */
@@ -271,7 +318,13 @@ export function draftGossip(parts: DraftParts): GossipDraft {
   gossipDigest(parts.hash, parts.key, bytes, originAt, bytes.length, digest);
   const flags = (signed ? SIGNED : 0) | PRIORITIES.indexOf(parts.priority) << 1 | tree << 3 |
     (marked ? MARKED : 0);
-  return { digest, bytes, originAt, seq, flags, depth: Math.min(255, depth) };
+  return { digest, bytes, originAt, seq, payloadAt, flags, depth: Math.min(255, depth) };
+}
+
+/** True where the second draft is the author's next message and goes the same way as the first. */
+export function sameWay(first: GossipDraft, second: GossipDraft): boolean {
+  return second.seq === first.seq + 1 && second.depth === first.depth &&
+    ((second.flags ^ first.flags) & ~MARKED) === 0;
 }
 
 /** Makes the body of a draft: a view of the draft's bytes, in which the head is written. */

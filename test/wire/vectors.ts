@@ -19,6 +19,7 @@ import { HandshakeState, PATTERNS, type Role } from "../../src/secure/noise.ts";
 import { type KeyPair, primitives } from "../../src/secure/primitives.ts";
 import { topicKey } from "../../src/topic_settings.ts";
 import { Batch, signedRoot } from "../../src/wire/batch.ts";
+import { BundleParts, draftBundle } from "../../src/wire/bundle.ts";
 import { fromHex, toHex, varintSize, writeVarint } from "../../src/wire/bytes.ts";
 import { encodeCbor } from "../../src/wire/cbor.ts";
 import { Frame, Lane } from "../../src/wire/frames.ts";
@@ -227,6 +228,36 @@ function gossip(): Json[] {
     return { ...stored(batched[place]!, made, body) as object, ...root as object } as Json;
   });
   return [...alone, ...together];
+}
+
+function bundles(): Json[] {
+  const key = keyOf(NETWORK, "blocks"), incarnation = 1_700_000_000_123;
+  const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at);
+  return [true, false].map((signed) => {
+    const origin = signed
+      ? signedOrigin(fromHex(ALICE.id), incarnation)
+      : new Uint8Array(8).fill(9);
+    const payloads = ["", "two", "drei"].map(text), seq = 127;
+    const drafts = payloads.map((payload, i) =>
+      draftGossip({ origin, seq: seq + i, priority: "normal", payload, key, hash, signed })
+    );
+    const draft = draftBundle(drafts, origin.length, key, hash);
+    const signature = signed ? ALICE.sign(signedBytes(draft.digest)) : undefined;
+    const body = finishGossip(draft, signature && { signature });
+    const parts = new BundleParts(hash, key, body);
+    return plain({
+      topicKey: key,
+      signed,
+      author: signed ? ALICE.id : undefined,
+      seq,
+      payloads,
+      hashes: drafts.map(({ digest }) => digest),
+      root: body.slice(-32),
+      hash: draft.digest,
+      body,
+      parts: drafts.map((_, i) => parts.part(i)),
+    });
+  });
 }
 
 function overlay(): Vector[] {
@@ -438,6 +469,7 @@ export function build(): Record<string, Json> {
     node: node(),
     overlay: overlay(),
     gossip: gossip(),
+    bundles: bundles(),
     tree: trees(),
     fingerprint: [0, 0xdead_beef].map((salt) => ({
       salt,

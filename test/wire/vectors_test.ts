@@ -11,6 +11,7 @@ import { handshakePrologue } from "../../src/secure/handshake.ts";
 import { HandshakeState, PATTERNS, type Role } from "../../src/secure/noise.ts";
 import { primitives } from "../../src/secure/primitives.ts";
 import { rootOf, signedRoot } from "../../src/wire/batch.ts";
+import { bundleDigest, eachBundled } from "../../src/wire/bundle.ts";
 import { fromHex, Reader, toHex } from "../../src/wire/bytes.ts";
 import { decodeCbor } from "../../src/wire/cbor.ts";
 import { Frame } from "../../src/wire/frames.ts";
@@ -52,6 +53,14 @@ interface StoredGossip extends Record<"topicKey" | "author" | "payload" | "body"
   root?: string;
   height?: number;
   place?: number;
+}
+
+interface StoredBundle extends Record<"topicKey" | "author" | "root" | "hash" | "body", string> {
+  signed: boolean;
+  seq: number;
+  payloads: string[];
+  hashes: string[];
+  parts: string[];
 }
 
 interface StoredRecord {
@@ -200,6 +209,40 @@ Deno.test("the stored messages have the ids and signatures that follow from thei
     rootOf(hash, digest, body, wayAt, root);
     assertEquals(toHex(root), expected.root);
     assert(verify(expected.author, signedRoot(root), signature));
+  }
+});
+
+Deno.test("the stored bundles and their parts have the hashes and signatures that follow from their bytes", () => {
+  const hash = (bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number) =>
+    out.set(sha256(bytes.slice(start, end)), at);
+  const shape = gossipShape(), own = new Uint8Array(32);
+  for (const expected of stored.bundles as StoredBundle[]) {
+    const body = fromHex(expected.body), key = fromHex(expected.topicKey);
+    const root = fromHex(expected.root), whole = new Uint8Array(32);
+    readGossip(shape, body, 0, body.length, 1_024);
+    const { originAt, payloadAt, payloadEnd } = shape, payloads: string[] = [];
+    assertEquals([shape.bundle, shape.signed, shape.seq], [true, expected.signed, expected.seq]);
+    eachBundled(body, payloadAt, payloadEnd, (start, end) => {
+      payloads.push(toHex(body, start, end));
+    });
+    assertEquals(payloads, expected.payloads);
+    gossipDigest(hash, key, body, originAt, payloadEnd, own);
+    bundleDigest(hash, own, 0, body, payloadEnd, whole);
+    assertEquals([toHex(whole), toHex(body, payloadEnd)], [expected.hash, expected.root]);
+    const signature = body.subarray(shape.signatureAt, shape.signatureAt + 64);
+    if (expected.signed) assert(verify(expected.author, signedBytes(whole), signature));
+    expected.parts.forEach((stored, i) => {
+      const part = fromHex(stored);
+      readGossip(shape, part, 0, part.length, 1_024);
+      const { partAt, seqAt } = shape;
+      assertEquals([shape.bundle, shape.seq], [false, expected.seq + i]);
+      assertEquals(toHex(part, shape.payloadAt), payloads[i]);
+      gossipDigest(hash, key, part, shape.originAt, part.length, own, partAt - 2, seqAt);
+      assertEquals(toHex(own), expected.hashes[i]);
+      rootOf(hash, own, part, partAt + 32, root);
+      bundleDigest(hash, part, partAt, root, 0, whole);
+      assertEquals([toHex(root), toHex(whole)], [expected.root, expected.hash]);
+    });
   }
 });
 

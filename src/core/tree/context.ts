@@ -14,6 +14,8 @@ import type { TreePort } from "./port.ts";
 export interface PlumtreeOptions extends TreeOptions {
   /** Messages carry their author's signature. */
   readonly sign: boolean;
+  /** Messages of one turn of the event loop may travel as one. Default false. */
+  readonly bundle?: boolean;
   /** Whether this instance wants what others had received before it began. */
   readonly history: "none" | "retained";
   /** When this node began, in ms since 1970, growing over restarts. */
@@ -72,7 +74,7 @@ export interface TreeMetrics {
   readonly delivered: number;
   /** Copies beyond the first. */
   readonly duplicates: number;
-  /** Announced messages that nobody could give. */
+  /** Announced ids that nobody could give. */
   readonly missed: number;
   /** Messages refused with blame. */
   readonly rejected: number;
@@ -80,7 +82,7 @@ export interface TreeMetrics {
   readonly ignored: number;
   /** Messages put off because too many wait for their verdict. */
   readonly dropped: number;
-  /** Payloads announced instead of pushed because a lane was full. */
+  /** Payloads (of one message or several) announced instead of pushed because a lane was full. */
   readonly congested: number;
   /** Frames of peers that are no neighbours. */
   readonly strangers: number;
@@ -122,7 +124,7 @@ export interface TreeMetrics {
   readonly missing: number;
   /** Messages that wait for their verdict. */
   readonly validating: number;
-  /** Bodies retained. */
+  /** Messages retained. */
   readonly retainedMessages: number;
   /** Bytes that they hold. */
   readonly retainedBytes: number;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { rootOf, signedRoot } from "../../wire/batch.ts";
+import { HASH_BYTES, rootOf, signedRoot } from "../../wire/batch.ts";
+import { bundleDigest, countBundle } from "../../wire/bundle.ts";
 import { toHex } from "../../wire/bytes.ts";
 import {
   GOSSIP_WAY,
@@ -14,6 +15,7 @@ import {
   type Hash,
   ID_BYTES,
   laneOf,
+  MARK_BYTES,
   originMark,
   originOf,
   readGossip,
@@ -23,6 +25,8 @@ import {
 } from "../../wire/gossip.ts";
 import type { PeerId } from "../host.ts";
 import { Authors } from "./authors.ts";
+import { BundledMessage } from "./bundled.ts";
+import { BundleIntake } from "./bundle_intake.ts";
 import { CheckedRoots } from "./checked_roots.ts";
 import type { TreeContext } from "./context.ts";
 import type { Fetcher } from "./fetcher.ts";
@@ -48,6 +52,8 @@ export interface IntakeParts {
 
 const SHAPE: GossipShape = gossipShape();
 const DIGEST = new Uint8Array(32);
+/** The digest of what is signed: that of the message or, of a part, of its bundle. */
+const WHOLE = new Uint8Array(32);
 const ROOT = new Uint8Array(32);
 
 /** Takes payloads in and passes accepted ones on. */
@@ -57,6 +63,7 @@ export class Intake {
   readonly #authors: Authors;
   #roots: CheckedRoots | undefined;
   readonly #hash: Hash;
+  #bundles: BundleIntake | undefined;
   #validating = 0;
   #validatingBytes = 0;
 
@@ -88,25 +95,31 @@ export class Intake {
     const { fetcher, treeLinks } = this.#parts;
     const start = at + GOSSIP_WAY;
     readGossip(SHAPE, bytes, start, end, limits.messageBytes);
-    const { signed, tree, depth, marked, originAt, seq, payloadAt } = SHAPE;
+    const { signed, tree, depth, marked, originAt, bundle, partAt, seq, payloadAt } = SHAPE;
     if (signed !== options.sign) {
       counters.rejected++;
       port.misbehaved(peer, 10, signed ? "signed message" : "unsigned message");
       return;
     }
-    gossipDigest(this.#hash, port.key, bytes, originAt, end, DIGEST);
+    const count = bundle ? countBundle(bytes, payloadAt, SHAPE.payloadEnd) : 1;
+    this.#digest(bytes, end);
     const known = log.find(DIGEST, 0);
     if (known >= 0) {
-      this.#duplicate(link, known, originMark(bytes, originAt), marked, now);
+      this.#duplicate(link, known, count, originMark(bytes, originAt), marked, now);
       return;
     }
     const chased = fetcher.missing.find(DIGEST, 0);
+    const whole = partAt > 0 ? log.find(WHOLE, 0) : -1;
+    if (whole >= 0 && log.state(whole) <= Seen.DELIVERED) {
+      this.#knownPart(link, chased, whole, now);
+      return;
+    }
     if (link === undefined && chased < 0 && !invited) {
       counters.strangers++;
       return;
     }
-    if (!this.#hasRoom(end - start)) {
-      counters.dropped++;
+    if (!this.#hasRoom(count, end - start)) {
+      counters.dropped += count;
       if (link !== undefined) fetcher.later(link, DIGEST, now);
       return;
     }
@@ -141,27 +154,25 @@ export class Intake {
       signed && this.#authors.stale(bytes, originAt, readIncarnation(bytes, originAt), seq, now)
     ) {
       log.setState(entry, Seen.IGNORED);
-      counters.ignored++;
+      counters.ignored += count;
       return;
     }
     const from = signed ? this.#authors.idOf(bytes, originAt) : undefined;
     const body = bytes.subarray(start, end);
     const message = new HeldMessage(
-      { entry, body, payloadAt: payloadAt - start, from, seq, via: peer, hops, old },
+      { entry, body, count, payloadAt: payloadAt - start, from, seq, via: peer, hops, old },
       DIGEST,
     );
-    this.#judge(message, now);
+    if (partAt > 0) this.#bundleIntake().tookPart(WHOLE, entry);
+    if (bundle) this.#bundleIntake().judge(message, now);
+    else this.#judge(message, now);
   }
 
   /** The verdict on a message whose validation was asynchronous. */
   verdict(message: TreeMessage, verdict: Verdict): void {
-    const { closed, log, port } = this.#context;
-    if (!(message instanceof HeldMessage) || !message.pending) return;
-    message.pending = false;
-    this.#validating--;
-    this.#validatingBytes -= message.body.length;
-    if (closed || !log.holds(message.entry)) return;
-    this.#settle(message, verdict, port.now());
+    const { port } = this.#context;
+    if (message instanceof BundledMessage) this.#bundles?.verdict(message, verdict, port.now());
+    else if (message instanceof HeldMessage) this.#settle(message, verdict, port.now());
   }
 
   /** Sends an entry to every link that does not have it: payload to the eager ones, its id to the others. */
@@ -185,16 +196,42 @@ export class Intake {
     }
   }
 
-  #hasRoom(size: number): boolean {
+  /** Made with the first bundle: a quiet topic holds little. */
+  #bundleIntake(): BundleIntake {
+    return this.#bundles ??= new BundleIntake(this.#context, {
+      hash: this.#hash,
+      accept: (message, now) => this.#accept(message, now),
+      separate: (...args) => this.#separate(...args),
+      settle: (message, verdict, now) => this.#settle(message, verdict, now),
+    });
+  }
+
+  /** Writes the digest of what {@linkcode SHAPE} is of, and that of what is signed. */
+  #digest(bytes: Uint8Array, end: number): void {
+    const { key } = this.#context.port, hash = this.#hash;
+    const { originAt, bundle, partAt, seqAt, payloadEnd } = SHAPE;
+    if (partAt > 0) {
+      gossipDigest(hash, key, bytes, originAt, end, DIGEST, partAt - MARK_BYTES, seqAt);
+      rootOf(hash, DIGEST, bytes, partAt + HASH_BYTES, ROOT);
+      bundleDigest(hash, bytes, partAt, ROOT, 0, WHOLE);
+      return;
+    }
+    gossipDigest(hash, key, bytes, originAt, payloadEnd, DIGEST);
+    if (bundle) bundleDigest(hash, DIGEST, 0, bytes, payloadEnd, DIGEST);
+    WHOLE.set(DIGEST);
+  }
+
+  #hasRoom(count: number, size: number): boolean {
     const { limits } = this.#context;
     if (this.#validating === 0) return true;
-    return this.#validating < limits.validating &&
+    return this.#validating + count <= limits.validating &&
       this.#validatingBytes + size <= limits.validatingBytes;
   }
 
   #duplicate(
     link: Link | undefined,
     entry: number,
+    count: number,
     origin: number,
     marked: boolean,
     now: number,
@@ -204,13 +241,36 @@ export class Intake {
       counters.strangers++;
       return;
     }
-    counters.duplicates++;
+    counters.duplicates += count;
     log.setHas(entry, link.bit);
     // Twice through the same link is a repeated answer, not a cycle.
     const via = log.via(entry);
     if (via === link.slot) return;
     const branch = link.branch(log.tree(entry));
     this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), marked, now);
+  }
+
+  /** A part came of a bundle that is here as a whole: from now on it is known by its own id, too. */
+  #knownPart(link: Link | undefined, chased: number, whole: number, now: number): void {
+    const { log, counters } = this.#context;
+    if (link === undefined) {
+      counters.strangers++;
+      return;
+    }
+    counters.duplicates++;
+    if (log.state(whole) !== Seen.DELIVERED) return;
+    const { slot, bit } = link;
+    const entry = log.add(
+      DIGEST,
+      0,
+      Seen.DELIVERED,
+      log.tree(whole),
+      slot,
+      log.hops(whole),
+      log.at(whole),
+    );
+    log.setHas(entry, bit);
+    if (chased >= 0) this.#parts.fetcher.arrived(chased, entry, link, now);
   }
 
   #verify(peer: PeerId, bytes: Uint8Array): boolean {
@@ -230,10 +290,13 @@ export class Intake {
     const wayAt = signatureAt + SIGNATURE_BYTES;
     const signature = bytes.subarray(signatureAt, wayAt);
     const author = this.#authors.idOf(bytes, originAt);
-    if (bytes[wayAt] === 0) return port.verify(author, signedBytes(DIGEST), signature);
-    rootOf(this.#hash, DIGEST, bytes, wayAt, ROOT);
+    const alone = bytes[wayAt] === 0;
+    if (alone && SHAPE.partAt === 0) return port.verify(author, signedBytes(DIGEST), signature);
+    if (alone) ROOT.set(WHOLE);
+    else rootOf(this.#hash, WHOLE, bytes, wayAt, ROOT);
     if (this.#roots?.has(bytes, originAt, ROOT, signatureAt)) return true;
-    if (!port.verify(author, signedRoot(ROOT), signature)) return false;
+    const signed = alone ? signedBytes(ROOT) : signedRoot(ROOT);
+    if (!port.verify(author, signed, signature)) return false;
     this.#roots ??= new CheckedRoots();
     this.#roots.add(bytes, originAt, ROOT, signatureAt);
     return true;
@@ -241,17 +304,10 @@ export class Intake {
 
   #judge(message: HeldMessage, now: number): void {
     const { port } = this.#context;
-    // Set before the call, for a verdict that comes inside it.
-    message.pending = true;
-    this.#validating++;
-    this.#validatingBytes += message.body.length;
+    // Before the call, for a verdict that comes inside it.
+    this.#await(message);
     const verdict = port.validate(message);
     if (verdict !== undefined) {
-      if (!message.pending) return;
-      message.pending = false;
-      this.#validating--;
-      this.#validatingBytes -= message.body.length;
-      if (this.#context.closed) return;
       this.#settle(message, verdict, now);
     } else if (message.pending && message.body.buffer.byteLength > 2 * message.body.length) {
       // It may wait for long: it must not pin the record that it came in.
@@ -259,9 +315,49 @@ export class Intake {
     }
   }
 
+  #await(message: HeldMessage): void {
+    message.pending = true;
+    this.#validating++;
+    this.#validatingBytes += message.body.length;
+  }
+
+  /** A message of a bundle that is taken apart: what came by the bundle's way. */
+  #separate(
+    bundle: HeldMessage,
+    face: BundledMessage,
+    digest: Uint8Array,
+    makeBody: () => Uint8Array,
+    now: number,
+  ): HeldMessage | undefined {
+    const { log, links } = this.#context, { fetcher } = this.#parts;
+    if (log.find(digest, 0) >= 0) return undefined;
+    const { from, via, hops, old } = bundle, { seq } = face;
+    const link = links.get(via), slot = link?.slot ?? NO_SLOT, whole = bundle.entry;
+    const tree = log.tree(whole), at = log.at(whole), path = log.path(whole);
+    const chased = fetcher.missing.find(digest, 0);
+    const entry = log.add(digest, 0, Seen.VALIDATING, tree, slot, hops, at);
+    log.setPath(entry, path);
+    if (link !== undefined) log.setHas(entry, link.bit);
+    if (chased >= 0) fetcher.arrived(chased, entry, link, now);
+    const body = makeBody(), payloadAt = body.length - (face.payloadEnd - face.payloadAt);
+    const message = new HeldMessage(
+      { entry, body, count: 1, payloadAt, from, seq, via, hops, old },
+      digest,
+    );
+    message.face = face;
+    this.#await(message);
+    return message;
+  }
+
+  /** The verdict is there; a second one changes nothing. */
   #settle(message: HeldMessage, verdict: Verdict, now: number): void {
-    const { port, log, counters } = this.#context;
+    const { closed, port, log, counters } = this.#context;
+    if (!message.pending) return;
+    message.pending = false;
+    this.#validating--;
+    this.#validatingBytes -= message.body.length;
     const { entry } = message;
+    if (closed || !log.holds(entry)) return;
     if (verdict === "accept") {
       this.#accept(message, now);
     } else if (verdict === "ignore") {
@@ -283,12 +379,15 @@ export class Intake {
       const originAt = originOf(body);
       const number = readIncarnation(body, originAt);
       const incarnation = this.#authors.accept(body, originAt, number, now);
-      if (incarnation !== undefined) log.setAuthor(entry, incarnation, message.seq);
+      const last = message.seq + message.count - 1;
+      if (incarnation !== undefined) log.setAuthor(entry, incarnation, last);
     }
-    message.body = log.retain(entry, body, 0, body.length, now);
-    counters.delivered++;
+    message.body = log.retain(entry, body, 0, body.length, now, message.count);
+    const fresh = message.bundle?.members.filter(({ known }) => !known);
+    counters.delivered += fresh?.length ?? 1;
     if (message.old) this.#parts.repair.tell(entry, now);
     else this.relay(entry, message.body, now, links.get(message.via));
-    port.deliver(message);
+    if (fresh === undefined) port.deliver(message.face ?? message);
+    else for (const member of fresh) port.deliver(member);
   }
 }

@@ -19,6 +19,8 @@ export const Seen = {
   IGNORED: 3,
   /** Dropped with blame. */
   REJECTED: 4,
+  /** A bundle whose messages stand for themselves. */
+  APART: 5,
 } as const;
 
 /** The bounds of a {@linkcode MessageLog}. */
@@ -46,6 +48,7 @@ export class MessageLog {
   readonly #options: Readonly<MessageLogOptions>;
   #arena: BodyArena | undefined;
   readonly #retained = new NumberRing();
+  #retainedMessages = 0;
   #mask = -1;
   #next = 0;
   #oldest = 0;
@@ -61,6 +64,8 @@ export class MessageLog {
   #slab = NO_I32;
   #bodyAt = NO_I32;
   #bodySize = NO_I32;
+  /** Messages in the body. */
+  #count = NO_U8;
   #incarnations: (Incarnation | undefined)[] | undefined;
 
   /** Makes an empty log. */
@@ -74,8 +79,13 @@ export class MessageLog {
     return this.#next - this.#oldest;
   }
 
-  /** Bodies retained. */
+  /** Messages retained, those in bundles among them. */
   get retainedMessages(): number {
+    return this.#retainedMessages;
+  }
+
+  /** Bodies retained. */
+  get retainedBodies(): number {
     return this.#retained.size;
   }
 
@@ -200,14 +210,23 @@ export class MessageLog {
     return this.#table.mix(entry & this.#mask, salt);
   }
 
-  /** Retains the body `bytes[start, end)` of an entry; returns the view that is kept. */
-  retain(entry: number, bytes: Uint8Array, start: number, end: number, now: number): Uint8Array {
+  /** Retains the body `bytes[start, end)` of an entry, which is `count` messages; returns the view that is kept. */
+  retain(
+    entry: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    now: number,
+    count = 1,
+  ): Uint8Array {
     const arena = this.#arena ??= new BodyArena(this.#options.retainBytes);
     const body = arena.keep(bytes, start, end), i = entry & this.#mask;
     this.#slab[i] = arena.slab + 1;
     this.#bodyAt[i] = body.byteOffset;
     this.#bodySize[i] = body.length;
+    this.#count[i] = count;
     this.#retained.push(entry);
+    this.#retainedMessages += count;
     this.expire(now);
     return body;
   }
@@ -223,7 +242,7 @@ export class MessageLog {
     return slab < 0 ? undefined : this.#arena!.body(slab, this.#bodyAt[i]!, this.#bodySize[i]!);
   }
 
-  /** The `index`th oldest retained entry, below {@linkcode retainedMessages}. */
+  /** The `index`th oldest retained entry, below {@linkcode retainedBodies}. */
   retainedAt(index: number): number {
     return this.#retained.at(index);
   }
@@ -231,7 +250,7 @@ export class MessageLog {
   /** For how long bodies are retained at the present rate, in ms; infinite while there is room for twice what is held. */
   turnover(now: number): number {
     const { retainMessages, retainBytes } = this.#options;
-    const { size } = this.#retained;
+    const size = this.#retainedMessages;
     if (size === 0 || size < retainMessages / 2 && this.retainedBytes < retainBytes / 2) {
       return Infinity;
     }
@@ -243,7 +262,7 @@ export class MessageLog {
     const { retainMessages, retainBytes, retainSeconds } = this.#options;
     while (
       this.#retained.size > 0 &&
-      (this.#retained.size > retainMessages || this.retainedBytes > retainBytes ||
+      (this.#retainedMessages > retainMessages || this.retainedBytes > retainBytes ||
         this.at(this.#retained.at(0)) < now - retainSeconds * 1_000)
     ) this.#dropBody();
   }
@@ -252,6 +271,7 @@ export class MessageLog {
     const i = this.#retained.shift()! & this.#mask;
     this.#arena!.release(this.#slab[i]! - 1, this.#bodySize[i]!);
     this.#slab[i] = 0;
+    this.#retainedMessages -= this.#count[i]!;
   }
 
   #evict(): void {
@@ -285,6 +305,7 @@ export class MessageLog {
     this.#slab = move(this.#slab, new Int32Array(size));
     this.#bodyAt = move(this.#bodyAt, new Int32Array(size));
     this.#bodySize = move(this.#bodySize, new Int32Array(size));
+    this.#count = move(this.#count, new Uint8Array(size));
     const incarnations = this.#incarnations;
     while (incarnations !== undefined && incarnations.length < size) incarnations.push(undefined);
     this.#table.reserve(size, (handle) => handle < this.#next);

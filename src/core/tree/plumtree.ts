@@ -7,13 +7,14 @@
 
 import { GossipError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
+import { draftBundle } from "../../wire/bundle.ts";
 import { fromHex, WireError } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
 import {
   draftGossip,
-  finishGossip,
   GOSSIP_WAY,
   type GossipDraft,
+  type Hash,
   laneOf,
   originMark,
   type Priority,
@@ -29,6 +30,7 @@ import {
   TreeCounters,
   type TreeMetrics,
 } from "./context.ts";
+import { Departures } from "./departures.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
 import { LazyPush } from "./lazy_push.ts";
@@ -39,7 +41,6 @@ import { Optimizer } from "./optimize.ts";
 import type { TreeMessage, TreePort, Verdict } from "./port.ts";
 import { Repair } from "./repair.ts";
 import { Server } from "./server.ts";
-import { Signing } from "./signing.ts";
 import { TreeChoice } from "./tree_choice.ts";
 import { TreeLinks } from "./tree_links.ts";
 
@@ -47,6 +48,8 @@ export type { PlumtreeOptions, TreeMetrics } from "./context.ts";
 
 /** Of own messages, which nobody judges. */
 const NO_ENTRY = -1;
+/** Where fewer messages are retained none are bundled: a bundle that is dropped takes up to 64 with it. */
+const BUNDLED_FROM = 1_024;
 /** A link that ends so soon may not have carried what was pushed when it came up. */
 const FIRST_PUSH_MS = 5_000;
 
@@ -60,7 +63,7 @@ export class Plumtree {
   readonly #intake: Intake;
   readonly #repair: Repair;
   readonly #choice: TreeChoice;
-  #signing: Signing | undefined;
+  #departures: Departures | undefined;
   #origin: Uint8Array | undefined;
   #seq = 0;
   /** Own messages that never left this node. */
@@ -109,7 +112,7 @@ export class Plumtree {
   }
 
   /**
-   * Publishes: pushes to the neighbours, or keeps it for the first one that comes. The payload is copied. What is signed with others of this
+   * Publishes: pushes to the neighbours, or keeps it for the first one that comes. The payload is copied. What leaves with others of this
    * turn of the event loop goes out at its end.
    */
   publish(payload: Uint8Array, priority: Priority = "normal"): TreeMessage {
@@ -133,10 +136,12 @@ export class Plumtree {
       signed: options.sign,
     });
     this.#context.counters.published++;
-    const body = this.#send(draft) ?? draft.bytes.subarray(draft.originAt);
+    const departures = this.#departures ??= this.#makeDepartures(this.#origin);
+    const body = departures.add(draft) ?? draft.bytes.subarray(draft.originAt);
     return new HeldMessage({
       entry: NO_ENTRY,
       body,
+      count: 1,
       payloadAt: body.length - payload.length,
       from: options.sign ? port.self : undefined,
       seq: draft.seq,
@@ -233,12 +238,12 @@ export class Plumtree {
   }
 
   /**
-   * Before the goodbye: what waits for its signature is signed, and own messages that lazy links have not been told of yet go there as payloads, since nobody will be
+   * Before the goodbye: what waits for the end of the turn leaves, and own messages that lazy links have not been told of yet go there as payloads, since nobody will be
    * here to answer a GRAFT.
    */
   flush(): void {
     const { links, log, port } = this.#context;
-    this.#signing?.flush();
+    this.#departures?.flush();
     for (const link of links.list) {
       for (const entry of link.announcements.slice(0, link.waiting)) {
         if (!log.holds(entry) || log.via(entry) !== NO_SLOT || log.has(entry, link.bit)) continue;
@@ -291,25 +296,26 @@ export class Plumtree {
     }
   }
 
-  /** Signs and sends an own message, now (then this is its body) or with others. */
-  #send(draft: GossipDraft): Uint8Array | undefined {
-    const { port, options } = this.#context;
-    if (options.sign) {
-      this.#signing ??= new Signing(port, (draft, body) => this.#spread(draft, body));
-      return this.#signing.add(draft);
-    }
-    const body = finishGossip(draft);
-    this.#spread(draft, body);
-    return body;
+  #makeDepartures(origin: Uint8Array): Departures {
+    const { port, options, limits } = this.#context;
+    const hash: Hash = (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at);
+    const few = options.retainMessages < BUNDLED_FROM;
+    return new Departures({
+      port,
+      sign: options.sign,
+      bundleBytes: options.bundle && !few ? limits.messageBytes : 0,
+      bundle: (drafts) => draftBundle(drafts, origin.length, port.key, hash),
+      depart: (draft, body, count) => this.#spread(draft, body, count),
+    });
   }
 
-  /** Sends an own message on its way. */
-  #spread(draft: GossipDraft, body: Uint8Array): void {
+  /** Sends `count` own messages on their way. */
+  #spread(draft: GossipDraft, body: Uint8Array, count: number): void {
     const { port, log, links, closed } = this.#context;
     if (closed) return;
     const now = port.now(), tree = treeOf(body);
     const entry = log.add(draft.digest, 0, Seen.DELIVERED, tree, NO_SLOT, 0, now);
-    log.retain(entry, body, 0, body.length, now);
+    log.retain(entry, body, 0, body.length, now, count);
     this.#treeLinks.rule(tree).news(originMark(this.#origin!, 0), undefined, now);
     if (links.list.length === 0) this.#keepUnsent(entry);
     else this.#intake.relay(entry, body, now, undefined);
@@ -329,7 +335,7 @@ export class Plumtree {
     const unsent = this.#unsent ??= [];
     unsent.push(entry);
     // Those that are no longer retained cannot be sent any more.
-    if (unsent.length > 2 * log.retainedMessages + 16) {
+    if (unsent.length > 2 * log.retainedBodies + 16) {
       this.#unsent = unsent.filter((old) => log.holds(old) && log.retains(old));
     }
   }

@@ -31,10 +31,14 @@ export type Verdict =
 export interface TreeMessage {
   /** The id: 40 lower-case hex digits, made when it is first read. */
   readonly id: string;
-  /** The body as it travels (see wire/gossip.ts), of own ones that are signed with others from the origin on; the payload is its tail. */
+  /** The body that it travels in (see wire/gossip.ts), of own ones that leave with others from the origin on. */
   readonly body: Uint8Array;
   /** Where the payload begins in {@linkcode body}. */
   readonly payloadAt: number;
+  /** Where it ends. */
+  readonly payloadEnd: number;
+  /** A copy of the payload that readers may write to; each call may make a new one. */
+  copy(): Uint8Array;
   /** The author, verified; undefined on unsigned topics. */
   readonly from: PeerId | undefined;
   /** The author's counter. */

@@ -23,7 +23,7 @@ export class RetainedIds {
 
   /** Takes a snapshot. */
   constructor(log: MessageLog, now: number) {
-    const size = log.retainedMessages;
+    const size = log.retainedBodies;
     this.takenAt = now;
     this.#log = log;
     const keys = new Float64Array(size);

@@ -1,0 +1,325 @@
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { BundleParts } from "../../../src/wire/bundle.ts";
+import { Frame } from "../../../src/wire/frames.ts";
+import { gossipHead, gossipShape, type Hash, readGossip } from "../../../src/wire/gossip.ts";
+import type { TreeMessage, Verdict } from "../../../src/core/tree/port.ts";
+import { connect, sha256, type TestNode, World, type WorldOptions } from "./world.ts";
+
+type Edges = readonly (readonly [number, number])[];
+const LINE: Edges = [[0, 1], [1, 2]];
+/** a - b - d and a - c - d. */
+const RING: Edges = [[0, 1], [0, 2], [1, 3], [2, 3]];
+
+function start(edges: Edges, sign: boolean, options: WorldOptions = {}): [World, TestNode[]] {
+  const tree = { sign, bundle: true, ...options.tree };
+  const world = new World({ ...options, turns: true, tree });
+  const nodes = world.spawn(1 + Math.max(...edges.flat()));
+  connect(world, edges);
+  world.run(10_000);
+  return [world, nodes];
+}
+
+/** A turn without the first message, which always goes by itself. */
+function publishMany(node: TestNode, texts: string[]): string[] {
+  node.publish("first of the turn");
+  return texts.map((text) => node.publish(text));
+}
+
+function textOf({ body, payloadAt, payloadEnd }: TreeMessage): string {
+  return new TextDecoder().decode(body.subarray(payloadAt, payloadEnd));
+}
+
+function texts(node: TestNode): string[] {
+  return node.messages.map(textOf).filter((text) => text !== "first of the turn").sort();
+}
+
+const named = (count: number) => Array.from({ length: count }, (_, i) => `m${10 + i}`);
+const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.subarray(start, end)), at);
+const KEY = new Uint8Array(32).fill(9);
+
+for (const sign of [false, true]) {
+  const kind = sign ? "signed" : "unsigned";
+
+  Deno.test(`${kind}: messages of one turn travel as one, with ids of their own`, () => {
+    const [world, nodes] = start(LINE, sign), [a, , c] = nodes as [TestNode, TestNode, TestNode];
+    const before = world.payloads();
+    const ids = publishMany(a, named(30));
+    world.run(100);
+    assertEquals(world.payloads() - before, 4, "the first and a bundle, twice");
+    const rest = c.messages.slice(1);
+    assertEquals(rest.map(({ id }) => id), ids);
+    assertEquals(rest.map(({ seq }) => seq), ids.map((_, i) => i + 2));
+    assertEquals(rest.map(textOf), named(30));
+    assert(rest.every(({ from }) => from === (sign ? a.id : undefined)));
+    assert(rest.every(({ hops, via }) => hops === 2 && via === nodes[1]!.id));
+    assertEquals(rest.map((message) => new TextDecoder().decode(message.copy())), named(30));
+    if (sign) assertEquals([a.signed, c.checked], [2, 2]);
+    const { delivered, retainedMessages } = c.tree.metrics();
+    assertEquals([delivered, retainedMessages, c.tree.metrics().seen], [31, 31, 2]);
+    world.close();
+  });
+
+  Deno.test(`${kind}: who accepts only some of a bundle passes those on, and nothing else`, () => {
+    const [world, nodes] = start(LINE, sign);
+    const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+    const verdicts: Record<string, Verdict> = { m11: "ignore", m13: "reject" };
+    const asked: string[] = [];
+    b.validate = (message) => {
+      asked.push(textOf(message));
+      return verdicts[textOf(message)] ?? "accept";
+    };
+    const ids = publishMany(a, named(6));
+    world.run(100);
+    assertEquals(asked.slice(1), named(6), "each is asked about once");
+    const good = ["m10", "m12", "m14", "m15"];
+    assertEquals([texts(b), texts(c)], [good, good]);
+    const wanted = ids.filter((_, i) => i !== 1 && i !== 3);
+    assertEquals(c.messages.slice(1).map(({ id }) => id), wanted);
+    assertEquals(c.messages.slice(1).map(({ seq }) => seq), [2, 4, 6, 7]);
+    const { delivered, ignored, rejected } = b.tree.metrics();
+    assertEquals([delivered, ignored, rejected], [5, 1, 1]);
+    assertEquals(b.rejected, [[ids[3], "rejected by validation"]]);
+    assertEquals(b.blamed.map(([peer, points]) => [peer, points]), [[a.id, 10]]);
+    assertEquals(c.blamed, []);
+    if (sign) assertEquals(c.checked, 2, "parts of one bundle have one signature");
+    world.close();
+  });
+
+  Deno.test(`${kind}: verdicts that come later settle each message by itself`, () => {
+    const [world, nodes] = start(LINE, sign);
+    const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+    const waiting = new Map<string, TreeMessage>();
+    b.validate = (message) => void waiting.set(textOf(message), message);
+    publishMany(a, named(4));
+    world.run(50);
+    assertEquals([texts(b), b.tree.metrics().validating], [[], 5]);
+    b.tree.verdict(waiting.get("m12")!, "accept");
+    b.tree.verdict(waiting.get("m11")!, "ignore");
+    b.tree.verdict(waiting.get("m11")!, "accept");
+    world.run(50);
+    assertEquals([texts(b), texts(c), b.tree.metrics().validating], [["m12"], ["m12"], 3]);
+    b.tree.verdict(waiting.get("m10")!, "accept");
+    world.run(50);
+    assertEquals(texts(c), ["m10", "m12"]);
+    world.close();
+  });
+
+  Deno.test(`${kind}: parts and the bundle itself never deliver a message twice, whichever come first`, () => {
+    for (const slow of [1, 2]) {
+      // Through b come parts, through c the bundle.
+      const [world, nodes] = start(RING, sign, {
+        latency: (from, to) => from === slow || to === slow ? 30 : 1,
+      });
+      const [a, b, , d] = nodes as [TestNode, TestNode, TestNode, TestNode];
+      b.validate = (message) => textOf(message) === "m11" ? "ignore" : "accept";
+      for (let round = 0; round < 5; round++) {
+        publishMany(a, named(5));
+        world.run(3_000);
+      }
+      assertEquals(texts(d).length, 25);
+      assertEquals([...d.delivered.values()].filter((times) => times > 1), []);
+      assertEquals([d.missed, d.blamed, d.tree.metrics().missing], [[], [], 0]);
+      world.run(60_000);
+      assertEquals([d.tree.metrics().delivered, d.missed], [30, []]);
+      world.close();
+    }
+  });
+
+  Deno.test(`${kind}: a part that came first costs the rest of its bundle nothing`, () => {
+    const [world, nodes] = start(LINE, sign);
+    const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+    let bundle = new Uint8Array(0);
+    a.tree.close();
+    const author = world.add();
+    world.link(author, b);
+    world.run(100);
+    b.validate = (message) => {
+      if (textOf(message) === "m10") bundle = message.body.slice();
+      return "ignore";
+    };
+    const ids = publishMany(author, named(4));
+    world.run(100);
+    assertEquals(texts(c), []);
+    // c gets one part from b, then the bundle.
+    const head = gossipHead(7, 2, 1);
+    const frame = (body: Uint8Array) => new Uint8Array([...head, ...body]);
+    world.inject(b, c, frame(new BundleParts(hash, KEY, bundle).part(2)));
+    assertEquals(texts(c), ["m12"]);
+    world.inject(b, c, frame(bundle));
+    assertEquals(c.messages.map(({ id }) => id), [ids[2], ids[0], ids[1], ids[3]]);
+    world.inject(b, c, frame(new BundleParts(hash, KEY, bundle).part(1)));
+    assertEquals([c.messages.length, c.tree.metrics().delivered], [4, 4]);
+    assertEquals(c.tree.metrics().retainedMessages, 5, "the bundle and the part");
+    world.close();
+  });
+}
+
+Deno.test("a changed part or bundle has a bad signature, and marks nothing as seen", () => {
+  const [world, nodes] = start([[0, 1]], true), [a, b] = nodes as [TestNode, TestNode];
+  let body = new Uint8Array(0);
+  b.validate = (message) => {
+    if (textOf(message) === "m10") body = message.body.slice();
+    return "ignore";
+  };
+  publishMany(a, named(3));
+  world.run(100);
+  const stranger = world.add();
+  world.link(stranger, b);
+  const fresh = world.add();
+  world.link(stranger, fresh);
+  const part = new BundleParts(hash, KEY, body).part(0);
+  const shape = gossipShape();
+  for (const whole of [body, part]) {
+    readGossip(shape, whole, 0, whole.length, 1_000);
+    for (const at of [shape.originAt, shape.payloadAt + 1, whole.length - 1, shape.signatureAt]) {
+      const bent = whole.slice();
+      bent[at]! ^= 1;
+      world.inject(stranger, fresh, new Uint8Array([...gossipHead(7, 1, 0), ...bent]));
+    }
+  }
+  assertEquals(fresh.messages, []);
+  assertEquals(fresh.tree.metrics().seen, 0);
+  assertEquals(fresh.blamed.map(([, points]) => points), new Array(8).fill(25));
+  world.inject(stranger, fresh, new Uint8Array([...gossipHead(7, 1, 0), ...part]));
+  assertEquals(texts(fresh), ["m10"]);
+  world.close();
+});
+
+Deno.test("a bundle with a false root is taken as a whole or not at all, and blamed on nobody", () => {
+  const [world, nodes] = start(LINE, false), [, b, c] = nodes as [TestNode, TestNode, TestNode];
+  let body = new Uint8Array(0);
+  b.validate = (message) => {
+    if (textOf(message) === "m10") body = message.body.slice();
+    return "ignore";
+  };
+  publishMany(nodes[0]!, named(3));
+  world.run(100);
+  body[body.length - 1]! ^= 1;
+  const frame = new Uint8Array([...gossipHead(7, 1, 0), ...body]);
+  c.validate = (message) => textOf(message) === "m11" ? "reject" : "accept";
+  world.inject(b, c, frame);
+  assertEquals([texts(c), c.rejected, c.blamed, c.tree.metrics().ignored], [[], [], [], 3]);
+  const other = world.add();
+  world.link(other, b);
+  world.inject(b, other, frame);
+  assertEquals(texts(other), named(3));
+  world.close();
+});
+
+Deno.test("a malformed bundle costs its sender and nothing else", () => {
+  const [world, nodes] = start([[0, 1]], false), [a, b] = nodes as [TestNode, TestNode];
+  const body = (...payload: number[]) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 0xfe, 0, 1, ...payload];
+  for (const payload of [[1], [0, 5, 1], [0x80, 0, 0]]) {
+    const root = new Array(32).fill(0);
+    world.inject(a, b, new Uint8Array([...gossipHead(7, 1, 0), ...body(...payload), ...root]));
+  }
+  assertEquals(b.blamed.map(([, points]) => points), [25, 25, 25]);
+  assertEquals([b.messages, b.tree.metrics().seen], [[], 0]);
+  world.close();
+});
+
+Deno.test("copies of a bundle count as copies of all its messages", () => {
+  const [world, nodes] = start([[0, 1], [1, 2], [0, 2]], false), [a, b] = nodes;
+  publishMany(a!, named(9));
+  world.run(100);
+  const { duplicates, delivered } = b!.tree.metrics();
+  assertEquals([delivered, duplicates], [10, 10]);
+  world.close();
+});
+
+Deno.test("large messages go by themselves, and bundles stay below a frame's and the topic's bounds", () => {
+  for (const [messageBytes, most] of [[1_000_000, 16_100], [500, 500]] as const) {
+    const [world, nodes] = start([[0, 1]], false, { limits: { messageBytes } });
+    const [a, b] = nodes as [TestNode, TestNode];
+    const sizes = [
+      10,
+      20,
+      messageBytes,
+      30,
+      ...new Array(60).fill(messageBytes === 500 ? 100 : 900),
+    ];
+    for (const size of sizes) a.publish(new Uint8Array(size));
+    world.run(1_000);
+    const got = b.messages.map(({ payloadAt, payloadEnd }) => payloadEnd - payloadAt);
+    assertEquals(got, sizes, "in the order of publishing");
+    const bodies = new Set(b.messages.map(({ body }) => body.length));
+    assert([...bodies].every((size) => size <= most + 60 || size >= messageBytes));
+    assertLess(b.tree.metrics().seen, sizes.length / 2);
+    world.close();
+  }
+});
+
+Deno.test("where few messages are retained none are bundled, so that exactly so many are kept", () => {
+  const [world, nodes] = start([[0, 1]], false, { tree: { retainMessages: 100 } });
+  const [a, b] = nodes as [TestNode, TestNode];
+  publishMany(a, named(150));
+  world.run(1_000);
+  assertEquals([b.tree.metrics().retainedMessages, b.tree.metrics().seen], [100, 151]);
+  world.close();
+});
+
+Deno.test("what is retained counts the messages in bundles", () => {
+  const [world, nodes] = start([[0, 1]], false, { tree: { retainMessages: 1_024 } });
+  const [a, b] = nodes as [TestNode, TestNode];
+  for (let i = 0; i < 40; i++) {
+    publishMany(a, named(63));
+    world.run(10);
+  }
+  for (const node of [a, b]) {
+    const { retainedMessages } = node.tree.metrics();
+    assert(retainedMessages <= 1_024 && retainedMessages > 1_024 - 64, `${retainedMessages}`);
+  }
+  world.close();
+});
+
+Deno.test("a joiner with history gets what bundles and parts hold", () => {
+  const [world, nodes] = start(LINE, true), [a, b] = nodes as [TestNode, TestNode];
+  b.validate = (message) => textOf(message) === "m11" ? "ignore" : "accept";
+  publishMany(a, named(5));
+  world.run(1_000);
+  for (const [teacher, wanted] of [[a, named(5)], [b, ["m10", "m12", "m13", "m14"]]] as const) {
+    const joiner = world.add({ history: "retained" });
+    world.link(joiner, teacher);
+    world.run(10_000);
+    assertEquals(texts(joiner), wanted);
+    assertEquals([...joiner.delivered.values()].filter((times) => times > 1), []);
+  }
+  world.close();
+});
+
+Deno.test("a bundle played again, or a part of it, is refused once its id is forgotten", () => {
+  const [world, nodes] = start(LINE, true, { limits: { seenIds: 3 } });
+  const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+  let body = new Uint8Array(0);
+  b.validate = (message) => {
+    if (textOf(message) === "m12") body = message.body.slice();
+    return "accept";
+  };
+  publishMany(a, named(6));
+  world.run(100);
+  for (let i = 0; i < 3; i++) {
+    c.publish(`later, of another author ${i}`);
+    world.run(100);
+  }
+  const { length } = b.messages;
+  const frame = (bytes: Uint8Array) => new Uint8Array([...gossipHead(7, 1, 0), ...bytes]);
+  world.inject(a, b, frame(new BundleParts(hash, KEY, body).part(4)));
+  world.inject(a, b, frame(body));
+  assertEquals([b.messages.length, b.tree.metrics().ignored], [length, 7]);
+  world.close();
+});
+
+Deno.test("bundles await verdicts within the bound of messages, not of bodies", () => {
+  const [world, nodes] = start([[0, 1]], false, { limits: { validating: 20 } });
+  const [a, b] = nodes as [TestNode, TestNode];
+  b.validate = () => undefined;
+  publishMany(a, named(15));
+  world.run(5);
+  assertEquals(b.tree.metrics().validating, 16);
+  publishMany(a, named(15));
+  world.run(5);
+  assertLess(b.tree.metrics().validating, 21);
+  assertGreater(b.tree.metrics().dropped, 14);
+  assertEquals(world.frames.has(Frame.PRUNE), false);
+  world.close();
+});
