@@ -4,8 +4,8 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock, TimerId } from "../core/host.ts";
+import { atEndOfTurn } from "./turn.ts";
 
 /** Options of {@linkcode Timers}. */
 export interface TimersOptions {
@@ -108,7 +108,7 @@ export class Timers implements Clock {
 
   /** See {@linkcode Clock.soon}. */
   soon(fire: () => void): void {
-    setImmediate(() => this.#guard(fire));
+    atEndOfTurn(() => this.#guard(fire));
   }
 
   /** Forgets every timer and leaves none behind. */

@@ -1,6 +1,6 @@
 /**
- * Turns of the event loop, which all connections of a process share: what was read is taken in, one read after the other; what waits is
- * written; the next reads begin.
+ * Turns of the event loop, which all connections of a process share: what was read is taken in, one read after the other; who waited for
+ * the end is called; what waits is written; the next reads begin.
  *
  * @module
  */
@@ -41,8 +41,14 @@ class Calls {
   }
 }
 
-const writes = new Calls(), reads = new Calls();
+const ends = new Calls(), writes = new Calls(), reads = new Calls();
 let ending = false;
+
+/** Calls `end` at the end of this turn, before the writes: what it sends leaves in them. It must not throw. */
+export function atEndOfTurn(end: () => void): void {
+  ends.push(end);
+  askForEnd();
+}
 
 /** Calls `write` at the end of this turn, when all that was readable has been taken in. */
 export function writeAtEndOfTurn(write: () => void): void {
@@ -64,13 +70,14 @@ function askForEnd(): void {
 
 function end(): void {
   ending = false;
+  ends.run();
   try {
     writes.run();
   } finally {
     try {
       reads.run();
     } finally {
-      if (!writes.empty || !reads.empty) askForEnd();
+      if (!ends.empty || !writes.empty || !reads.empty) askForEnd();
     }
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { setImmediate } from "node:timers";
-import { readAtEndOfTurn, takeInTurn, writeAtEndOfTurn } from "../../src/net/turn.ts";
+import { atEndOfTurn, readAtEndOfTurn, takeInTurn, writeAtEndOfTurn } from "../../src/net/turn.ts";
 
 const turnEnds = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -33,6 +33,20 @@ Deno.test("at the end of a turn writes go before reads, behind all that was take
   assertEquals(order, ["take 1", "take 2", "write 1", "write 2", "read 1", "read 2"]);
   await turnEnds();
   assertEquals(order.slice(6), ["next 1", "next 2"]);
+});
+
+Deno.test("what waited for the end of a turn is written in it", async () => {
+  const order: string[] = [];
+  writeAtEndOfTurn(() => order.push("write 1"));
+  atEndOfTurn(() => {
+    order.push("end");
+    writeAtEndOfTurn(() => order.push("write 2"));
+    atEndOfTurn(() => order.push("next"));
+  });
+  await turnEnds();
+  assertEquals(order, ["end", "write 1", "write 2"]);
+  await turnEnds();
+  assertEquals(order[3], "next");
 });
 
 Deno.test("one that throws does not hold up those behind it", async () => {
