@@ -17,10 +17,10 @@ import type { TimerId } from "../host.ts";
 /** Frames' worth of announcements that may wait per link. */
 const QUEUE_FRAMES = 8;
 /**
- * Where so many ids wait for one link when `ihaveMs` are over, messages come fast, and ids are gathered {@linkcode GATHERS} times as long: a record
+ * Where so many messages wait for one link when `ihaveMs` are over, they come fast, and ids are gathered {@linkcode GATHERS} times as long: a record
  * costs as much as many announcements (1 KiB, one sender, `bench:cluster`: a third of the frames, and a tenth more deliveries a second).
  */
-const FAST_IDS = 8;
+const FAST_MESSAGES = 8;
 /** Ids are gathered for `ihaveMs`, and for so many times that while messages come fast. */
 const GATHERS = 5;
 
@@ -57,10 +57,10 @@ export class LazyPush {
 
   /** Queues an entry for one link. What is beyond the bound is left to the comparisons. */
   add(link: Link, entry: number): void {
-    const { limits } = this.#context;
+    const { limits, log } = this.#context;
     if (link.waiting >= limits.idsPerFrame * QUEUE_FRAMES) return;
     link.announcements[link.waiting++] = entry;
-    link.announced++;
+    link.announced += log.messages(entry);
     if (this.#timer === undefined) this.#arm(1);
   }
 
@@ -94,7 +94,7 @@ export class LazyPush {
 
   #comeFast(now: number): boolean {
     const { links, log, options } = this.#context;
-    if (!links.list.some((link) => link.announced >= FAST_IDS)) return false;
+    if (!links.list.some((link) => link.announced >= FAST_MESSAGES)) return false;
     return log.turnover(now) > TURNOVERS * GATHERS * options.ihaveMs;
   }
 

@@ -231,6 +231,11 @@ export class MessageLog {
     return body;
   }
 
+  /** Messages in the body that was retained. */
+  messages(entry: number): number {
+    return this.#count[entry & this.#mask]!;
+  }
+
   /** True where the body is still there. */
   retains(entry: number): boolean {
     return this.#slab[entry & this.#mask]! > 0;
