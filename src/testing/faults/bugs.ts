@@ -6,6 +6,7 @@
  * @module
  */
 
+import { BundleIntake } from "../../core/tree/bundle_intake.ts";
 import { Intake } from "../../core/tree/intake.ts";
 import { BodyArena } from "../../core/tree/body_arena.ts";
 import { MessageLog, Seen } from "../../core/tree/message_log.ts";
@@ -208,6 +209,11 @@ export const BUGS: readonly Bug[] = [
           const other = alias > 2 ? topic.call(this, alias - 1) : undefined;
           return other ?? topic.call(this, alias);
         }),
+  },
+  {
+    name: "forgets taken parts",
+    what: "a bundle of which parts came before is taken as if none had",
+    put: () => replace(BundleIntake.prototype, "tookPart", () => nothing),
   },
   {
     name: "swallows misses",

@@ -171,6 +171,7 @@ export class Cluster {
       directory: setup.directory,
       records: this.records,
       log: this.log,
+      turns: setup.turns,
       nameOf: (other) => this.nameOf(other),
     });
     this.log.add(name, `starts at ${place.address} as ${peer.slice(0, 6)}`);
@@ -197,6 +198,8 @@ export class Cluster {
       ? oneOf(rng, ["none", "retained"] as const)
       : topic.history;
     const echo = chance(rng, topic.echo);
+    const lax = topic.mixed && Number(host.name.slice(1)) % 3 === 0;
+    const judges = topic.judging !== "none" && !lax;
     let member: Membership | undefined = undefined;
     const handle = host.gossip.join<unknown>(topic.name, {
       sign: topic.sign,
@@ -205,10 +208,11 @@ export class Cluster {
       echo,
       retain: topic.retain,
       buffer: 1_000_000,
-      ...this.#users.validator(topic, () => member!),
+      ...this.#users.validator(judges, () => member!),
     });
     const core = [...host.topics].find(({ name }) => name === topic.name)!;
-    member = new Membership({ host, topic, handle, core, history, echo, since: this.now });
+    const since = this.now;
+    member = new Membership({ host, topic, handle, core, history, echo, judges, since });
     host.members.set(topic.name, member);
     host.byAlias.set(core.alias, member);
     this.members.push(member);
@@ -267,6 +271,8 @@ export class Cluster {
     const fate = oneOf<Fate>(this.#rng, ["ignore", "ignore", "reject", "throw", "never"]);
     if (fate === "never" && topic.judging === "sync") return "throw";
     if (fate !== "reject") return fate;
+    // Who does not judge passes on what others then blame on it.
+    if (topic.mixed) return "ignore";
     const rejects = this.#rejects.get(host.id) ?? 0;
     this.#rejects.set(host.id, rejects + 1);
     return rejects < MOST_REJECTS ? "reject" : "ignore";

@@ -62,10 +62,10 @@ export class Users {
 
   /** `validate` for a membership that is being made. */
   validator(
-    topic: TopicPlan,
+    judges: boolean,
     member: () => Membership,
   ): Pick<TopicOptions<unknown>, "validate"> {
-    if (topic.judging === "none") return {};
+    if (!judges) return {};
     return { validate: (message) => this.#validate(member(), message) };
   }
 
@@ -136,7 +136,7 @@ export class Users {
     if (own !== (message.hops === 0)) {
       records.bad("authentic", `${member.name}: #${post.number} took ${message.hops} hops`, who);
     }
-    if (own || member.topic.judging === "none") return void member.cleared.add(id);
+    if (own || !member.judges) return void member.cleared.add(id);
     const judged = member.judged.get(id) ?? "unseen";
     if (judged === "accept") return;
     const what = `${member.name} gets #${post.number}, which is ${judged} there`;
@@ -179,13 +179,15 @@ export class Users {
       case "missed": {
         const member = host.members.get(event.topic);
         if (member === undefined) return;
-        const post = records.post(member.topic, event.id);
         records.missed++;
-        member.missed.set(event.id, event.reason);
         member.missedEvents++;
-        if (log.on) log.add(who, `misses #${post?.number} on ${event.topic}: ${event.reason}`);
-        if (post === undefined) {
-          records.bad("authentic", `${member.name} misses what nobody published`, who);
+        for (const id of records.idsOf(member.topic, event.id)) {
+          const post = records.post(member.topic, id);
+          member.missed.set(id, event.reason);
+          if (log.on) log.add(who, `misses #${post?.number} on ${event.topic}: ${event.reason}`);
+          if (post === undefined) {
+            records.bad("authentic", `${member.name} misses what nobody published`, who);
+          }
         }
         return;
       }

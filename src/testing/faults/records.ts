@@ -38,6 +38,8 @@ export class Membership {
   readonly core: TopicCore;
   readonly history: "none" | "retained";
   readonly echo: boolean;
+  /** Whether it judges what it gets. */
+  readonly judges: boolean;
   /** When it joined, in virtual ms. */
   readonly since: number;
   /** False once it was left, or its node is gone. */
@@ -55,7 +57,7 @@ export class Membership {
   constructor(
     parts: Pick<
       Membership,
-      "host" | "topic" | "handle" | "core" | "history" | "echo" | "since"
+      "host" | "topic" | "handle" | "core" | "history" | "echo" | "judges" | "since"
     >,
   ) {
     this.host = parts.host;
@@ -64,6 +66,7 @@ export class Membership {
     this.core = parts.core;
     this.history = parts.history;
     this.echo = parts.echo;
+    this.judges = parts.judges;
     this.since = parts.since;
   }
 
@@ -81,6 +84,8 @@ export class Membership {
 /** Everything published in a run, and what went wrong. */
 export class Records {
   readonly posts: Map<string, Post> = new Map();
+  /** The ids of the messages of every bundle that was sent, by topic and id of the bundle. */
+  readonly bundles: Map<string, readonly string[]> = new Map();
   readonly violations: string[] = [];
   /** Nodes of which something is wrong. */
   readonly blamed: Set<string> = new Set();
@@ -105,6 +110,11 @@ export class Records {
   /** Counts an injected fault. */
   count(fault: string): void {
     this.faults[fault] = (this.faults[fault] ?? 0) + 1;
+  }
+
+  /** The messages behind an id on a topic: itself, or those of the bundle. */
+  idsOf(topic: TopicPlan, id: string): readonly string[] {
+    return this.bundles.get(`${topic.name} ${id}`) ?? [id];
   }
 
   /** The post of an id on a topic. */

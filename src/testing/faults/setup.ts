@@ -18,6 +18,8 @@ export interface TopicPlan {
   readonly name: string;
   readonly sign: boolean;
   readonly judging: Judging;
+  /** Every third node does not judge, whatever the others do: what it publishes in bundles they take apart. */
+  readonly mixed: boolean;
   readonly codec: "none" | "json" | "cbor";
   readonly history: History;
   /** Probability that a member has its own messages delivered too. */
@@ -40,6 +42,8 @@ export interface Setup {
   readonly directory: boolean;
   /** Whether nodes are slow, or stand still, at times; without it what links cost never changes. */
   readonly slows: boolean;
+  /** Whether nodes know turns of the event loop, at the end of which messages leave in bundles. */
+  readonly turns: boolean;
   /** Most ms by which wall clocks differ. */
   readonly skewMs: number;
   readonly topics: readonly TopicPlan[];
@@ -73,7 +77,10 @@ export function drawSetup(seed: number, rng: Rng): Setup {
   const narrow = chance(rng, 0.25);
   const count = 1 + (chance(rng, 0.5) ? 0 : rng.int(3));
   const topics: TopicPlan[] = [];
-  for (let i = 0; i < count; i++) topics.push(drawTopic(`topic ${"abcd"[i]}`, rng, i, directory));
+  const turns = seed % 2 === 1, mixed = turns && seed % 4 === 1;
+  for (let i = 0; i < count; i++) {
+    topics.push({ ...drawTopic(`topic ${"abcd"[i]}`, rng, i, directory), mixed });
+  }
   return {
     nodes,
     fabric: {
@@ -98,6 +105,7 @@ export function drawSetup(seed: number, rng: Rng): Setup {
     // Not on narrow links, where queues are longer than the patience that goes with it.
     tree: !narrow && chance(rng, 0.7) ? { graftMaxMs: 1_000 } : {},
     directory,
+    turns,
     skewMs: oneOf(rng, [0, 0, 5_000, 3_600_000]),
     topics,
     faultSeconds: 15 + rng.int(40),
@@ -106,7 +114,12 @@ export function drawSetup(seed: number, rng: Rng): Setup {
   };
 }
 
-function drawTopic(name: string, rng: Rng, index: number, directory: boolean): TopicPlan {
+function drawTopic(
+  name: string,
+  rng: Rng,
+  index: number,
+  directory: boolean,
+): Omit<TopicPlan, "mixed"> {
   const tight = chance(rng, 0.2);
   return {
     name,

@@ -9,7 +9,8 @@ import { coreOf, type Gossip, startOn } from "../../gossip.ts";
 import { fillOptions, type FullOptions, type GossipOptions } from "../../gossip_options.ts";
 import { Reader, toHex } from "../../wire/bytes.ts";
 import { Frame } from "../../wire/frames.ts";
-import { gossipDigest, gossipShape, ID_BYTES, readGossip } from "../../wire/gossip.ts";
+import { bundleDigest, BundleParts } from "../../wire/bundle.ts";
+import { gossipDigest, gossipShape, ID_BYTES, MARK_BYTES, readGossip } from "../../wire/gossip.ts";
 import { ANNOUNCEMENT_BYTES } from "../../wire/tree_messages.ts";
 import { simCrypto, simSha256, simSign } from "../sim_crypto.ts";
 import type { SimTransport } from "../sim_transport.ts";
@@ -30,6 +31,8 @@ export interface SimHostParts {
   readonly directory: boolean;
   readonly records: Records;
   readonly log: TraceLog;
+  /** Whether it knows turns of the event loop. */
+  readonly turns: boolean;
   /** The name of a peer. */
   readonly nameOf: (peer: PeerId) => string;
 }
@@ -55,14 +58,14 @@ export class SimHost implements Watcher {
   publishing: Set<string> | undefined;
   readonly #parts: SimHostParts;
   #lastBody: Uint8Array | undefined;
-  #lastId = "";
+  #lastIds: readonly string[] = [];
 
   constructor(parts: SimHostParts) {
     this.#parts = parts;
     this.name = parts.name;
     this.id = parts.id;
     this.full = fillOptions(parts.options);
-    this.transport = new WatchedTransport(parts.transport, this);
+    this.transport = new WatchedTransport(parts.transport, this, parts.turns);
     this.address = this.transport.address;
     this.gossip = startOn({
       transport: this.transport,
@@ -126,12 +129,28 @@ export class SimHost implements Watcher {
     const member = this.byAlias.get(new Reader(head, 1, head.length).varint());
     if (member === undefined) return;
     if (body !== this.#lastBody) {
-      readGossip(SHAPE, body, 0, body.length, Infinity);
-      gossipDigest(simSha256, member.core.key, body, SHAPE.originAt, body.length, DIGEST);
-      this.#lastId = toHex(DIGEST, 0, ID_BYTES);
+      this.#lastIds = this.#idsOf(member, body);
       this.#lastBody = body;
     }
-    this.#checkCleared(member, this.#lastId, peer, "sends");
+    for (const id of this.#lastIds) this.#checkCleared(member, id, peer, "sends");
+  }
+
+  /** The ids of the messages in a body. */
+  #idsOf({ topic, core: { key } }: Membership, body: Uint8Array): readonly string[] {
+    readGossip(SHAPE, body, 0, body.length, Infinity);
+    const { originAt, bundle, partAt, seqAt, payloadEnd } = SHAPE;
+    const gapAt = partAt > 0 ? partAt - MARK_BYTES : originAt;
+    const gapEnd = partAt > 0 ? seqAt : originAt;
+    gossipDigest(simSha256, key, body, originAt, payloadEnd, DIGEST, gapAt, gapEnd);
+    if (!bundle) return [toHex(DIGEST, 0, ID_BYTES)];
+    bundleDigest(simSha256, DIGEST, 0, body, payloadEnd, DIGEST);
+    const parts = new BundleParts(simSha256, key, body);
+    const ids = Array.from(
+      { length: parts.count },
+      (_, i) => toHex(parts.digest(i), 0, ID_BYTES),
+    );
+    this.#parts.records.bundles.set(`${topic.name} ${toHex(DIGEST, 0, ID_BYTES)}`, ids);
+    return ids;
   }
 
   #checkAnnouncements(peer: PeerId, frame: Uint8Array): void {
@@ -139,7 +158,8 @@ export class SimHost implements Watcher {
     const member = this.byAlias.get(reader.varint());
     if (member === undefined) return;
     for (let at = reader.at; at < frame.length; at += ANNOUNCEMENT_BYTES) {
-      this.#checkCleared(member, toHex(frame, at, at + ID_BYTES), peer, "announces");
+      const ids = this.#parts.records.idsOf(member.topic, toHex(frame, at, at + ID_BYTES));
+      for (const id of ids) this.#checkCleared(member, id, peer, "announces");
     }
   }
 
@@ -153,7 +173,7 @@ export class SimHost implements Watcher {
       return records.bad("authentic", what, this.name);
     }
     // Where nobody judges, what is authentic may pass at once.
-    if (member.topic.judging === "none") return;
+    if (!member.judges) return;
     const judged = member.judged.get(id) ?? "unseen";
     const what = `${member.name} ${does} #${post.number} (${judged}) to ${nameOf(peer)}`;
     records.bad("validated first", what, this.name);

@@ -33,9 +33,14 @@ export class WatchedTransport implements Transport, TransportSink {
   readonly #watcher: Watcher;
   #sink!: TransportSink;
 
-  constructor(inner: SimTransport, watcher: Watcher) {
+  /** See {@linkcode Transport.soon}; without it where there are no `turns`. */
+  readonly soon: Transport["soon"];
+
+  constructor(inner: SimTransport, watcher: Watcher, turns: boolean) {
     this.#inner = inner;
     this.#watcher = watcher;
+    // No timer of the node: the turn ends whatever becomes of it.
+    this.soon = turns ? (fire) => void inner.after(0, fire) : undefined;
   }
 
   // --- what the node asks ---
