@@ -277,7 +277,7 @@ export class Node {
   ): void {
     const kind = bytes[start]!;
     const reader = new Reader(bytes, start + 1, end);
-    if (kind >= Frame.OVERLAY && kind <= Frame.SYNC) {
+    if (kind >= Frame.OVERLAY && kind <= Frame.SYNC || kind === Frame.APART) {
       const topic = this.#topicOf(peer, session, reader.varint(), kind);
       if (!topic) return;
       if (kind !== Frame.OVERLAY) topic.tree.receive(peer, kind, bytes, reader.at, end);

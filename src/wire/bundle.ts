@@ -26,6 +26,8 @@ import {
 export const BUNDLE_MESSAGES: number = 2 ** MOST_BUNDLE_HEIGHT;
 /** Most bytes of payload that this library puts into a bundle: with all that goes before them they travel in one frame. */
 export const BUNDLE_BYTES = 16_000;
+/** Most bytes of payload in a bundle of anybody's: what one of its messages can pin, and what it costs to take it apart. */
+const MOST_BYTES = 32_768;
 /** What a bundle's digest begins with; packed hash and root follow. */
 const BUNDLE_LABEL = new TextEncoder().encode("plumtree/1 bundle\0");
 
@@ -62,13 +64,14 @@ export function packBundle(payloads: readonly Uint8Array[], out: Uint8Array, at:
 
 /** Counts the messages of the bundle in `bytes[start, end)`; throws {@linkcode WireError} where it is none, or has fewer than two or too many. */
 export function countBundle(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > MOST_BYTES) throw new WireError("bundle: too large");
   let count = 0;
   for (let at = start; at < end; count++) {
+    if (count === BUNDLE_MESSAGES) throw new WireError("bundle: too many messages");
     at = payloadStart(bytes, at, end) + length;
     if (at > end) throw new WireError("bundle: truncated");
   }
   if (count < 2) throw new WireError("bundle: fewer than two messages");
-  if (count > BUNDLE_MESSAGES) throw new WireError("bundle: too many messages");
   return count;
 }
 
@@ -141,6 +144,7 @@ export class BundleParts {
   readonly #places: [start: number, end: number][] = [];
   readonly #digests: (Uint8Array | undefined)[];
   #tree: Batch | undefined;
+  #packed: Uint8Array | undefined;
 
   /** Takes a body that was read and counted before. */
   constructor(hash: Hash, key: Uint8Array, body: Uint8Array) {
@@ -152,6 +156,13 @@ export class BundleParts {
     eachBundled(body, payloadAt, payloadEnd, (start, end) => this.#places.push([start, end]));
     this.count = this.#places.length;
     this.#digests = new Array(this.count).fill(undefined);
+  }
+
+  /** True where the message with that counter is in it, and has that hash. */
+  holds(seq: number, digest: Uint8Array): boolean {
+    const index = seq - this.#shape.seq;
+    return index >= 0 && index < this.count &&
+      this.digest(index).every((byte, i) => byte === digest[i]);
   }
 
   /** True where the root at its end is that of its messages; nobody could check a part of it otherwise. */
@@ -178,8 +189,11 @@ export class BundleParts {
     const part = new Uint8Array(wayAt + way + single.length - originBytes);
     part.set(body.subarray(0, markAt));
     part[markAt] = PART_MARK;
-    const packed = part.subarray(packedAt, wayAt);
-    gossipDigest(this.#hash, this.#key, body, originAt, payloadEnd, packed);
+    if (this.#packed === undefined) {
+      this.#packed = new Uint8Array(HASH_BYTES);
+      gossipDigest(this.#hash, this.#key, body, originAt, payloadEnd, this.#packed);
+    }
+    part.set(this.#packed, packedAt);
     tree.writeWay(index, part, wayAt);
     part.set(single.subarray(originBytes), wayAt + way);
     return part;

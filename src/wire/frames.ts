@@ -27,6 +27,7 @@ export const Frame = {
   GONE: 0x18,
   SYNC: 0x19,
   TOPIC_NONE: 0x1a,
+  APART: 0x1b,
 
   // The request layer (src/request).
   REQUEST: 0x30,

@@ -1,5 +1,5 @@
 /**
- * The control frames of Plumtree: IHAVE, GRAFT, PRUNE, GONE. Fixed binary; every count follows from the frame's length, so a
+ * The control frames of Plumtree: IHAVE, GRAFT, PRUNE, GONE, APART. Fixed binary; every count follows from the frame's length, so a
  * decoder has nothing to allocate. Pure.
  *
  * A stamp is two u32: the sender's newest link counter and the newest one it has seen of the other side, see
@@ -96,6 +96,11 @@ export function readIhave(at: number, end: number, most: number): number {
 /** How many ids a GONE whose rest lies in `[at, end)` holds. */
 export function readGone(at: number, end: number, most: number): number {
   return count("gone", end - at, ID_BYTES, 1, most);
+}
+
+/** Throws where the rest of an APART in `[at, end)` is not one id. */
+export function readApart(at: number, end: number): void {
+  count("apart", end - at, ID_BYTES, 1, 1);
 }
 
 /** A link stamp as it was read. */

@@ -5,14 +5,22 @@
  * @module
  */
 
-import type { Hash } from "../../wire/gossip.ts";
-import { ID_BYTES } from "../../wire/gossip.ts";
+import { BundleParts } from "../../wire/bundle.ts";
 import { toHex } from "../../wire/bytes.ts";
+import { Frame, Lane } from "../../wire/frames.ts";
+import { type Hash, ID_BYTES } from "../../wire/gossip.ts";
+import { treeFrame } from "../../wire/tree_messages.ts";
 import { Bundle, type BundledMessage } from "./bundled.ts";
 import type { TreeContext } from "./context.ts";
+import { retainsBundles } from "./departures.ts";
+import type { Fetcher } from "./fetcher.ts";
+import type { Link } from "./links.ts";
 import type { HeldMessage } from "./message.ts";
 import { Seen } from "./message_log.ts";
 import type { Verdict } from "./port.ts";
+
+/** An APART is passed on at most so often, in ms. */
+const APART_MS = 100;
 
 /** What becomes of a bundle that was judged. */
 export interface BundleIntakeParts {
@@ -29,6 +37,9 @@ export interface BundleIntakeParts {
   ): HeldMessage | undefined;
   /** The verdict on such a message. */
   settle(message: HeldMessage, verdict: Verdict, now: number): void;
+  readonly fetcher: Fetcher;
+  /** Own messages are to leave one by one for a while. */
+  pause(): void;
 }
 
 /** Judges bundles. */
@@ -37,6 +48,7 @@ export class BundleIntake {
   readonly #parts: BundleIntakeParts;
   /** Bundles of which a part was taken, with the part's log entry, oldest first. */
   readonly #apart = new Map<string, number>();
+  #toldAt = -Infinity;
 
   /** Works on the log of a context. */
   constructor(context: TreeContext, parts: BundleIntakeParts) {
@@ -59,18 +71,71 @@ export class BundleIntake {
   judge(message: HeldMessage, now: number): void {
     const { port } = this.#context;
     const bundle = message.bundle = new Bundle(message, this.#parts.hash, port.key);
-    if (this.#apart.size > 0 && this.#apart.delete(message.id)) this.#known(bundle);
+    if (this.#apart.size > 0 && this.#apart.delete(message.id)) {
+      this.#known(bundle);
+      if (bundle.members.every(({ known }) => known)) {
+        this.#context.log.setState(message.entry, Seen.APART);
+        return;
+      }
+    }
     for (const member of bundle.members) {
       if (member.known) continue;
       const verdict = port.validate(member);
       if (verdict !== undefined) member.verdict = verdict;
     }
-    if (this.#context.closed) return;
-    if (bundle.members.every(({ verdict }) => verdict === "accept")) {
-      this.#parts.accept(message, now);
-    } else {
-      this.#takeApart(bundle, now);
+    const { closed, log, options } = this.#context;
+    if (closed || !log.holds(message.entry)) return;
+    const accepted = bundle.members.every(({ verdict }) => verdict === "accept");
+    if (accepted && retainsBundles(options)) this.#parts.accept(message, now);
+    else this.#takeApart(bundle, now);
+  }
+
+  /**
+   * A part came that names the bundle of entry `whole`, which is here as a whole: where it is of it, it is known by its own id, too, from now on. A
+   * bundle's author could have put other messages' hashes under its root, so only what really is in it counts.
+   */
+  knows(
+    { digest, seq, chased }: { digest: Uint8Array; seq: number; chased: number },
+    whole: number,
+    link: Link | undefined,
+    now: number,
+  ): boolean {
+    const { log, counters, port } = this.#context, { hash, fetcher } = this.#parts;
+    const body = log.body(whole);
+    const inIt = body !== undefined &&
+      new BundleParts(hash, port.key, body).holds(seq, digest);
+    if (body !== undefined && !inIt) return false;
+    if (link === undefined) {
+      counters.strangers++;
+      return true;
     }
+    counters.duplicates++;
+    if (!inIt) return true;
+    const tree = log.tree(whole), hops = log.hops(whole), at = log.at(whole);
+    const entry = log.add(digest, 0, Seen.DELIVERED, tree, link.slot, hops, at);
+    log.setHas(entry, link.bit);
+    if (chased >= 0) fetcher.arrived(chased, entry, link, now);
+    return true;
+  }
+
+  /** An APART came: somebody took the bundle with the id at `bytes[at]` apart. Its author is told, by the way that it came. */
+  apart(bytes: Uint8Array, at: number, now: number): void {
+    const { log } = this.#context, entry = log.find(bytes, at);
+    // Once is enough for a while, whoever asks how often.
+    if (entry < 0 || log.state(entry) !== Seen.DELIVERED || now < this.#toldAt + APART_MS) return;
+    this.#toldAt = now;
+    this.#tellApart(entry);
+  }
+
+  #tellApart(entry: number): void {
+    const { log, links, port } = this.#context;
+    // Whoever it was would do the same to what is published here.
+    this.#parts.pause();
+    const link = log.holds(entry) ? links.at(log.via(entry)) : undefined;
+    if (link === undefined) return;
+    const frame = treeFrame(Frame.APART, port.alias, ID_BYTES);
+    log.writeId(entry, frame, frame.length - ID_BYTES);
+    port.send(link.peer, Lane.CONTROL, frame);
   }
 
   /** A verdict that came later than it was asked for, or while it was. */
@@ -93,18 +158,19 @@ export class BundleIntake {
     const { log, counters } = this.#context;
     const { message, members, parts } = bundle;
     log.setState(message.entry, Seen.APART);
-    if (!parts.sound) {
-      // Whoever relayed it need not have looked.
-      counters.ignored += message.count;
-      return;
-    }
+    // Who relayed one with a false root need not have looked.
+    if (parts.sound) this.#separate(bundle, now);
+    else counters.ignored += message.count;
+    bundle.release();
+    this.#tellApart(message.entry);
+  }
+
+  #separate({ message, members, parts }: Bundle, now: number): void {
     members.forEach((member, i) => {
       const part = this.#parts.separate(message, member, parts.digest(i), () => parts.part(i), now);
       if (part === undefined) return;
       member.part = part;
       if (member.verdict !== undefined) this.#parts.settle(part, member.verdict, now);
     });
-    // Those whose verdict is awaited must not pin the record that the bundle came in.
-    message.body = message.body.slice();
   }
 }

@@ -12,6 +12,8 @@ import type { PeerId } from "../host.ts";
 import type { HeldMessage } from "./message.ts";
 import type { TreeMessage, Verdict } from "./port.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /** A bundle, as the place of its messages. */
 export class Bundle {
   readonly message: HeldMessage;
@@ -34,6 +36,12 @@ export class Bundle {
     this.members = members;
   }
 
+  /** It was taken apart: its messages stand for themselves, and must not pin it, nor the record that it came in. */
+  release(): void {
+    this.message.body = NOTHING;
+    this.#parts = this.#copy = undefined;
+  }
+
   /** Its messages by themselves. Most bundles are never taken apart, and most ids never read: so nothing is hashed before. */
   get parts(): BundleParts {
     return this.#parts ??= new BundleParts(this.#hash, this.#key, this.message.body);
@@ -49,8 +57,6 @@ export class Bundle {
 
 /** A message of a bundle. */
 export class BundledMessage implements TreeMessage {
-  readonly payloadAt: number;
-  readonly payloadEnd: number;
   /** What was said of it. */
   verdict: Verdict | undefined = undefined;
   /** It came by itself before. */
@@ -59,21 +65,30 @@ export class BundledMessage implements TreeMessage {
   part: HeldMessage | undefined = undefined;
   readonly #bundle: Bundle;
   readonly #index: number;
+  readonly #start: number;
+  readonly #end: number;
   #id: string | undefined;
 
   /** The payload lies at `body[payloadAt, payloadEnd)` of the bundle. */
   constructor(bundle: Bundle, index: number, payloadAt: number, payloadEnd: number) {
     this.#bundle = bundle;
     this.#index = index;
-    this.payloadAt = payloadAt;
-    this.payloadEnd = payloadEnd;
+    this.#start = payloadAt;
+    this.#end = payloadEnd;
   }
 
   get id(): string {
-    return this.#id ??= toHex(this.#bundle.parts.digest(this.#index), 0, ID_BYTES);
+    return this.#id ??= this.part?.id ??
+      toHex(this.#bundle.parts.digest(this.#index), 0, ID_BYTES);
   }
   get body(): Uint8Array {
-    return this.#bundle.message.body;
+    return this.part?.body ?? this.#bundle.message.body;
+  }
+  get payloadAt(): number {
+    return this.part?.payloadAt ?? this.#start;
+  }
+  get payloadEnd(): number {
+    return this.part?.payloadEnd ?? this.#end;
   }
   get from(): PeerId | undefined {
     return this.#bundle.message.from;
@@ -89,6 +104,6 @@ export class BundledMessage implements TreeMessage {
   }
 
   copy(): Uint8Array {
-    return this.#bundle.copy(this.payloadAt, this.payloadEnd);
+    return this.part?.copy() ?? this.#bundle.copy(this.#start, this.#end);
   }
 }

@@ -15,6 +15,17 @@ const MOST_TOGETHER = 2 ** MOST_HEIGHT;
 /** After a turn with so many messages the first of the next one waits for company too. */
 const STREAM = 4;
 
+/** Where fewer messages or bytes are retained none are bundled, and no bundle is taken as a whole: what is dropped of it is all of it. */
+const BUNDLED_FROM = { messages: 16 * BUNDLE_MESSAGES, bytes: 64 * BUNDLE_BYTES };
+/** For so long nothing is bundled after somebody took a bundle apart: he will do so again, and what he passes on is larger. */
+const APART_PAUSE_MS = 60_000;
+
+/** Whether so much is retained that bundles may be. */
+export function retainsBundles(options: { retainMessages: number; retainBytes: number }): boolean {
+  return options.retainMessages >= BUNDLED_FROM.messages &&
+    options.retainBytes >= BUNDLED_FROM.bytes;
+}
+
 /** What departures work with. */
 export interface DepartureParts {
   readonly port: TreePort;
@@ -37,7 +48,8 @@ interface Departure {
 /** Bundles and signs drafts and hands their bodies on, in the order in which they came. */
 export class Departures {
   readonly #parts: DepartureParts;
-  readonly #bundleBytes: number;
+  readonly #mostBytes: number;
+  #aloneUntil = -Infinity;
   #drafts: GossipDraft[] = [];
   /** Messages in this turn of the event loop; 0 where none has begun. */
   #inTurn = 0;
@@ -46,13 +58,23 @@ export class Departures {
   /** Nothing waits yet. */
   constructor(parts: DepartureParts) {
     this.#parts = parts;
-    this.#bundleBytes = Math.min(BUNDLE_BYTES, parts.bundleBytes);
+    this.#mostBytes = Math.min(BUNDLE_BYTES, parts.bundleBytes);
+  }
+
+  /** Somebody took a bundle apart. */
+  pause(): void {
+    this.#aloneUntil = this.#parts.port.now() + APART_PAUSE_MS;
+  }
+
+  get #bundleBytes(): number {
+    if (this.#aloneUntil === -Infinity) return this.#mostBytes;
+    return this.#parts.port.now() < this.#aloneUntil ? 0 : this.#mostBytes;
   }
 
   /** Takes one; gives its body where it leaves at once: it comes alone, nothing is gained by waiting, or the host has no turns. */
   add(draft: GossipDraft): Uint8Array | undefined {
-    const { port, sign } = this.#parts;
-    const bundled = sizeOf(draft) * 2 <= this.#bundleBytes;
+    const { port, sign } = this.#parts, most = this.#bundleBytes;
+    const bundled = sizeOf(draft) * 2 <= most;
     if (port.soon === undefined || !sign && !bundled) {
       this.flush();
       return this.#leave({ draft, count: 1 });
@@ -62,7 +84,7 @@ export class Departures {
       if (!this.#streaming) return this.#leave({ draft, count: 1 });
     }
     this.#drafts.push(draft);
-    if (this.#drafts.length === (this.#bundleBytes > 0 ? BUNDLE_MESSAGES : MOST_TOGETHER)) {
+    if (this.#drafts.length >= (most > 0 ? BUNDLE_MESSAGES : MOST_TOGETHER)) {
       this.flush();
     }
     return undefined;
@@ -88,13 +110,15 @@ export class Departures {
 
   /** Makes bundles of neighbours that travel the same way, as large as may be. */
   #gather(drafts: readonly GossipDraft[]): Departure[] {
-    const leaving: Departure[] = [];
+    const leaving: Departure[] = [], most = this.#bundleBytes;
     for (let i = 0; i < drafts.length;) {
       const first = i;
       let bytes = sizeOf(drafts[i++]!);
+      if (2 * bytes > most) bytes = Infinity;
       while (i < drafts.length && sameWay(drafts[i - 1]!, drafts[i]!)) {
-        bytes += sizeOf(drafts[i]!);
-        if (bytes > this.#bundleBytes) break;
+        const size = sizeOf(drafts[i]!);
+        bytes += size;
+        if (bytes > most || 2 * size > most) break;
         i++;
       }
       const count = i - first;

@@ -22,7 +22,7 @@ import { FirstWait } from "./first_wait.ts";
 import { type Branch, type Link, NO_SLOT } from "./links.ts";
 import { Chase, Missing } from "./missing.ts";
 import type { Optimizer } from "./optimize.ts";
-import { answered, answerWait, restWait } from "./patience.ts";
+import { answered, answerWait } from "./patience.ts";
 import type { TreeLinks } from "./tree_links.ts";
 
 /** Payloads asked of one link at a time after a comparison: what is learned in thousands is fetched in portions. */
@@ -131,8 +131,6 @@ export class Fetcher {
     let lostBefore = -Infinity;
     if (link !== undefined && missing.wasAsked(handle, link.slot)) {
       answered(link, Math.min(options.graftMaxMs, now - askedAt));
-      link.gaveAt = now;
-      if (missing.outstanding(link.slot) > 1) this.#arm(now + restWait(this.#context, link));
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
       if (asked === link.slot && missing.bornAt(handle) === Infinity) {
         const silent = this.#firstWait.silent(this.#wait(link), now);
@@ -283,27 +281,13 @@ export class Fetcher {
     let next = Infinity;
     for (let handle = 0; handle < missing.high; handle++) {
       if (missing.state(handle) === 0) continue;
-      if (missing.deadline(handle) <= now + 1 || this.#passedOver(handle, now)) {
-        this.#step(handle, now, live, quiet);
-      }
+      if (missing.deadline(handle) <= now + 1) this.#step(handle, now, live, quiet);
       // Reporting may have emptied the handle.
       if (missing.state(handle) !== 0) next = Math.min(next, missing.deadline(handle));
     }
     for (const [branch, handles] of live) this.#send(branch, handles, true, now);
     for (const [branch, handles] of quiet) this.#send(branch, handles, false, now);
     if (next < Infinity) this.#arm(Math.max(next, now + TOGETHER_MS));
-  }
-
-  /**
-   * True where the one that was asked for it has given others since, and then nothing more: its lane was full, and has room again. To wait as for
-   * somebody who is silent would fetch one lane's worth in up to `graftMaxMs`.
-   */
-  #passedOver(handle: number, now: number): boolean {
-    const { missing } = this;
-    if (missing.state(handle) !== Chase.ASKED) return false;
-    const link = this.#context.links.at(missing.asked(handle));
-    return link !== undefined && link.gaveAt > link.graftedAt &&
-      now + 1 >= link.gaveAt + restWait(this.#context, link);
   }
 
   #step(
@@ -352,7 +336,6 @@ export class Fetcher {
   #send(branch: Branch, handles: number[], live: boolean, now: number): void {
     const { limits, port, counters } = this.#context;
     const { link } = branch;
-    link.graftedAt = now;
     for (let done = 0; done < handles.length && link.up; done += limits.idsPerFrame) {
       const some = handles.slice(done, done + limits.idsPerFrame);
       if (live) {

@@ -48,6 +48,8 @@ export interface IntakeParts {
   readonly choice: TreeChoice;
   readonly server: Server;
   readonly repair: Repair;
+  /** Own messages are to leave one by one for a while. */
+  pause(): void;
 }
 
 const SHAPE: GossipShape = gossipShape();
@@ -110,9 +112,9 @@ export class Intake {
     }
     const chased = fetcher.missing.find(DIGEST, 0);
     const whole = partAt > 0 ? log.find(WHOLE, 0) : -1;
-    if (whole >= 0 && log.state(whole) <= Seen.DELIVERED) {
-      this.#knownPart(link, chased, whole, now);
-      return;
+    if (whole >= 0 && log.state(whole) === Seen.DELIVERED) {
+      const part = { digest: DIGEST, seq, chased };
+      if (this.#bundleIntake().knows(part, whole, link, now)) return;
     }
     if (link === undefined && chased < 0 && !invited) {
       counters.strangers++;
@@ -203,7 +205,14 @@ export class Intake {
       accept: (message, now) => this.#accept(message, now),
       separate: (...args) => this.#separate(...args),
       settle: (message, verdict, now) => this.#settle(message, verdict, now),
+      fetcher: this.#parts.fetcher,
+      pause: () => this.#parts.pause(),
     });
+  }
+
+  /** An APART came. */
+  apart(bytes: Uint8Array, at: number, now: number): void {
+    this.#bundleIntake().apart(bytes, at, now);
   }
 
   /** Writes the digest of what {@linkcode SHAPE} is of, and that of what is signed. */
@@ -248,29 +257,6 @@ export class Intake {
     if (via === link.slot) return;
     const branch = link.branch(log.tree(entry));
     this.#parts.treeLinks.duplicate(origin, branch, links.at(via), log.at(entry), marked, now);
-  }
-
-  /** A part came of a bundle that is here as a whole: from now on it is known by its own id, too. */
-  #knownPart(link: Link | undefined, chased: number, whole: number, now: number): void {
-    const { log, counters } = this.#context;
-    if (link === undefined) {
-      counters.strangers++;
-      return;
-    }
-    counters.duplicates++;
-    if (log.state(whole) !== Seen.DELIVERED) return;
-    const { slot, bit } = link;
-    const entry = log.add(
-      DIGEST,
-      0,
-      Seen.DELIVERED,
-      log.tree(whole),
-      slot,
-      log.hops(whole),
-      log.at(whole),
-    );
-    log.setHas(entry, bit);
-    if (chased >= 0) this.#parts.fetcher.arrived(chased, entry, link, now);
   }
 
   #verify(peer: PeerId, bytes: Uint8Array): boolean {

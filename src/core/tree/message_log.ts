@@ -122,6 +122,7 @@ export class MessageLog {
     this.#via[i] = via;
     this.#has[i] = 0;
     this.#at[i] = now;
+    this.#count[i] = 1;
     return entry;
   }
 
@@ -231,7 +232,7 @@ export class MessageLog {
     return body;
   }
 
-  /** Messages in the body that was retained. */
+  /** Messages in its body: 1, or those of a bundle that was retained. */
   messages(entry: number): number {
     return this.#count[entry & this.#mask]!;
   }

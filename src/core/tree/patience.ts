@@ -18,12 +18,6 @@ export function answered(link: Link, ms: number): void {
   link.answerMs = Math.max(ms, link.answerMs * FADE);
 }
 
-/** For how long after a payload that was asked for nothing more need come of the same GRAFT before the rest is asked for again. */
-export function restWait({ options, port }: TreeContext, link: Link): number {
-  const rtt = port.rtt(link.peer) ?? 0;
-  return Math.max(options.graftMinMs, 2 * rtt, MARGIN * (link.gaveAt - link.graftedAt));
-}
-
 /** T2 of the first round. */
 export function answerWait({ options, port }: TreeContext, link: Link): number {
   const rtt = port.rtt(link.peer) ?? 0;

@@ -22,7 +22,7 @@ import {
   treeOf,
   UNSIGNED_ORIGIN_BYTES,
 } from "../../wire/gossip.ts";
-import { readPrune } from "../../wire/tree_messages.ts";
+import { readApart, readPrune } from "../../wire/tree_messages.ts";
 import type { PeerId } from "../host.ts";
 import {
   type PlumtreeOptions,
@@ -30,7 +30,7 @@ import {
   TreeCounters,
   type TreeMetrics,
 } from "./context.ts";
-import { Departures } from "./departures.ts";
+import { Departures, retainsBundles } from "./departures.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
 import { LazyPush } from "./lazy_push.ts";
@@ -48,8 +48,6 @@ export type { PlumtreeOptions, TreeMetrics } from "./context.ts";
 
 /** Of own messages, which nobody judges. */
 const NO_ENTRY = -1;
-/** Where fewer messages are retained none are bundled: a bundle that is dropped takes up to 64 with it. */
-const BUNDLED_FROM = 1_024;
 /** A link that ends so soon may not have carried what was pushed when it came up. */
 const FIRST_PUSH_MS = 5_000;
 
@@ -92,7 +90,9 @@ export class Plumtree {
     const server = this.#server = new Server(context, treeLinks);
     const choice = this.#choice = new TreeChoice(options.trees, random);
     const repair = this.#repair = new Repair(context, fetcher, treeLinks);
-    this.#intake = new Intake(context, { fetcher, lazyPush, treeLinks, choice, server, repair });
+    const pause = () => this.#departures?.pause();
+    const parts = { fetcher, lazyPush, treeLinks, choice, server, repair, pause };
+    this.#intake = new Intake(context, parts);
 
     /** A link that has to be told of a message did not bring it first. */
     function lostToRival(link: Link, entry: number): void {
@@ -261,6 +261,7 @@ export class Plumtree {
     this.#fetcher.close();
     this.#lazyPush.close();
     this.#repair.close();
+    this.#server.close();
   }
 
   #dispatch(
@@ -289,6 +290,9 @@ export class Plumtree {
       this.#treeLinks.change(link.branch(tree), false, stamp, now);
     } else if (kind === Frame.GONE) {
       this.#fetcher.gone(link, bytes, at, end, now);
+    } else if (kind === Frame.APART) {
+      readApart(at, end);
+      this.#intake.apart(bytes, at, now);
     } else if (kind === Frame.SYNC) {
       this.#repair.sync(link, bytes, at, end, now);
     } else {
@@ -299,11 +303,10 @@ export class Plumtree {
   #makeDepartures(origin: Uint8Array): Departures {
     const { port, options, limits } = this.#context;
     const hash: Hash = (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at);
-    const few = options.retainMessages < BUNDLED_FROM;
     return new Departures({
       port,
       sign: options.sign,
-      bundleBytes: options.bundle && !few ? limits.messageBytes : 0,
+      bundleBytes: options.bundle && retainsBundles(options) ? limits.messageBytes : 0,
       bundle: (drafts) => draftBundle(drafts, origin.length, port.key, hash),
       depart: (draft, body, count) => this.#spread(draft, body, count),
     });

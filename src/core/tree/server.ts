@@ -1,5 +1,5 @@
 /**
- * Answers GRAFT: payloads that are retained, GONE for those that are not.
+ * Answers GRAFT: payloads that are retained, GONE for those that are not. What a full lane keeps back follows as it gets room.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { Frame, Lane } from "../../wire/frames.ts";
 import { gossipHead, ID_BYTES, laneOf } from "../../wire/gossip.ts";
 import { readGraft, treeFrame } from "../../wire/tree_messages.ts";
-import type { PeerId } from "../host.ts";
+import type { PeerId, TimerId } from "../host.ts";
 import type { TreeContext } from "./context.ts";
 import type { Link } from "./links.ts";
 import { Seen } from "./message_log.ts";
@@ -32,6 +32,7 @@ export class Server {
   readonly #treeLinks: TreeLinks;
   #strangers: TokenBucket | undefined;
   #heads: Map<number, Uint8Array> | undefined;
+  #timer: TimerId | undefined;
 
   /** Works on the log of a context. */
   constructor(context: TreeContext, treeLinks: TreeLinks) {
@@ -75,6 +76,27 @@ export class Server {
     this.#answer(peer, link, bytes, end - count * ID_BYTES, granted, now);
   }
 
+  /** Stops the timer. */
+  close(): void {
+    if (this.#timer !== undefined) this.#context.port.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Keeps what found no room in a lane. Who asked may ask for it again, and then that counts: so no more than one GRAFT is kept. */
+  #owe(link: Link, ids: Uint8Array): void {
+    const { port, options } = this.#context;
+    link.owed = ids;
+    this.#timer ??= port.after(options.graftMinMs, () => {
+      this.#timer = undefined;
+      const now = port.now();
+      for (const each of this.#context.links.list) {
+        const { owed } = each;
+        each.owed = undefined;
+        if (owed !== undefined) this.#answer(each.peer, each, owed, 0, owed.length / ID_BYTES, now);
+      }
+    });
+  }
+
   #answer(
     peer: PeerId,
     link: Link | undefined,
@@ -84,8 +106,8 @@ export class Server {
     now: number,
   ): void {
     const { log, port, counters } = this.#context;
-    const gone: number[] = [];
-    for (let i = 0; i < count; i++, at += ID_BYTES) {
+    const gone: number[] = [], end = at + count * ID_BYTES;
+    for (; at < end; at += ID_BYTES) {
       const entry = log.find(bytes, at);
       if (entry >= 0 && log.state(entry) === Seen.VALIDATING) continue;
       const body = entry < 0 ? undefined : log.body(entry);
@@ -100,8 +122,10 @@ export class Server {
           continue;
         }
       }
-      // A full lane: what is left is asked for again.
-      if (!port.send(peer, laneOf(body), this.head(entry), body)) break;
+      if (!port.send(peer, laneOf(body), this.head(entry), body)) {
+        if (link !== undefined) this.#owe(link, bytes.slice(at, end));
+        break;
+      }
       if (link !== undefined) log.setHas(entry, link.bit);
     }
     if (gone.length === 0) return;

@@ -1,9 +1,17 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { BundleParts } from "../../../src/wire/bundle.ts";
+import { Batch } from "../../../src/wire/batch.ts";
+import { bundleDigest, BundleParts } from "../../../src/wire/bundle.ts";
 import { Frame } from "../../../src/wire/frames.ts";
-import { gossipHead, gossipShape, type Hash, readGossip } from "../../../src/wire/gossip.ts";
+import {
+  gossipDigest,
+  gossipHead,
+  gossipShape,
+  type Hash,
+  readGossip,
+  signedBytes,
+} from "../../../src/wire/gossip.ts";
 import type { TreeMessage, Verdict } from "../../../src/core/tree/port.ts";
-import { connect, sha256, type TestNode, World, type WorldOptions } from "./world.ts";
+import { connect, seal, sha256, type TestNode, World, type WorldOptions } from "./world.ts";
 
 type Edges = readonly (readonly [number, number])[];
 const LINE: Edges = [[0, 1], [1, 2]];
@@ -16,6 +24,8 @@ function start(edges: Edges, sign: boolean, options: WorldOptions = {}): [World,
   const nodes = world.spawn(1 + Math.max(...edges.flat()));
   connect(world, edges);
   world.run(10_000);
+  // Authors go on bundling, whoever takes their bundles apart.
+  world.drop = (_from, _to, kind) => kind === Frame.APART;
   return [world, nodes];
 }
 
@@ -93,6 +103,9 @@ for (const sign of [false, true]) {
     publishMany(a, named(4));
     world.run(50);
     assertEquals([texts(b), b.tree.metrics().validating], [[], 5]);
+    const pinned = waiting.get("m10")!.body.buffer.byteLength;
+    assertLess(pinned, 300, "what waits pins nothing but itself");
+    assertEquals(new TextDecoder().decode(waiting.get("m13")!.copy()), "m13");
     b.tree.verdict(waiting.get("m12")!, "accept");
     b.tree.verdict(waiting.get("m11")!, "ignore");
     b.tree.verdict(waiting.get("m11")!, "accept");
@@ -153,6 +166,88 @@ for (const sign of [false, true]) {
     world.close();
   });
 }
+
+for (const [sign, what] of [[true, "signature"], [false, "author"]] as const) {
+  Deno.test(`a bundle under whose root its author put another's message does not hide that message: no ${what}`, () => {
+    const [world, nodes] = start(LINE, sign);
+    const [evil, victim, behind] = nodes as [TestNode, TestNode, TestNode];
+    let bundle = new Uint8Array(0);
+    victim.validate = (message) => {
+      if (textOf(message) === "m10") bundle = message.body.slice();
+      return "ignore";
+    };
+    publishMany(evil, named(2));
+    world.run(100);
+    victim.validate = () => "accept";
+    // What an honest author is about to publish, with its hash in the place of one of two others.
+    const honest = world.add();
+    world.link(honest, world.add());
+    const truth = honest.tree.publish(new TextEncoder().encode("truth"));
+    const shape = gossipShape(), body = honestBody(truth, sign);
+    readGossip(shape, body, 0, body.length, 1_000);
+    const digest = new Uint8Array(32), packed = new Uint8Array(32), whole = new Uint8Array(32);
+    gossipDigest(hash, KEY, body, shape.originAt, body.length, digest);
+    const { originAt, seq } = shape, originBytes = shape.seqAt - originAt;
+    readGossip(shape, bundle, 0, bundle.length, 1_000);
+    const tree = new Batch(hash, [digest, new Uint8Array(32).fill(1)], 6);
+    bundle.set(tree.root, shape.payloadEnd);
+    gossipDigest(hash, KEY, bundle, shape.originAt, shape.payloadEnd, packed);
+    bundleDigest(hash, packed, 0, tree.root, 0, whole);
+    if (sign) bundle.set(seal(evil.id, signedBytes(whole)), shape.signatureAt);
+    const frame = (bytes: Uint8Array) => new Uint8Array([...gossipHead(7, 1, 0), ...bytes]);
+    world.inject(evil, victim, frame(bundle));
+    assertEquals(texts(victim), named(2), "it is sound enough to be taken");
+    const way = new Uint8Array(2 + 32);
+    tree.writeWay(0, way, 0);
+    const origin = body.subarray(originAt, originAt + originBytes);
+    const head = bundle.subarray(0, shape.originAt);
+    const part = [...head, ...origin, 0xff, 0, ...packed, ...way, seq, ...body.subarray(-5)];
+    world.inject(evil, victim, frame(new Uint8Array(part)));
+    if (sign) assertEquals(victim.blamed.map(([, , why]) => why), ["bad signature"]);
+    world.link(honest, victim);
+    world.inject(honest, victim, frame(body));
+    world.run(100);
+    assertEquals([texts(victim).at(-1), texts(behind).at(-1)], ["truth", "truth"]);
+    assertEquals(victim.messages.filter(({ id }) => id === truth.id).length, 1);
+    world.close();
+  });
+}
+
+/** The body of a message that was published alone. */
+function honestBody({ body }: TreeMessage, sign: boolean): Uint8Array {
+  assertEquals((body[0]! & 1) !== 0, sign);
+  return body;
+}
+
+Deno.test("an author whose bundle was taken apart, however far away, sends one by one for a minute", () => {
+  const [world, nodes] = start([[0, 1], [1, 2], [2, 3]], true);
+  const [a, , , d] = nodes as [TestNode, TestNode, TestNode, TestNode];
+  world.drop = () => false;
+  let bundled = 0;
+  d.validate = (message) => {
+    if (message.payloadEnd < message.body.length) bundled++;
+    return "ignore";
+  };
+  publishMany(a, named(5));
+  world.run(100);
+  assertEquals(bundled, 5);
+  for (let i = 0; i < 5; i++) {
+    publishMany(a, named(5));
+    world.run(10_000);
+  }
+  assertEquals(bundled, 5);
+  world.run(15_000);
+  publishMany(a, named(5));
+  world.run(100);
+  assertGreater(bundled, 5, "it tries again");
+  assertEquals(world.frames.get(Frame.APART), 2 * 3, "once per link and bundle");
+  const frame = new Uint8Array([Frame.APART, 7, ...new Array(19).fill(1)]);
+  world.inject(d, nodes[2]!, frame);
+  assertEquals(nodes[2]!.blamed.length, 1, "a malformed one costs its sender");
+  world.inject(d, nodes[2]!, new Uint8Array([...frame, 1]));
+  assertEquals(nodes[2]!.blamed.length, 1, "an id that nobody knows changes nothing");
+  world.close();
+});
 
 Deno.test("a changed part or bundle has a bad signature, and marks nothing as seen", () => {
   const [world, nodes] = start([[0, 1]], true), [a, b] = nodes as [TestNode, TestNode];
@@ -255,6 +350,19 @@ Deno.test("where few messages are retained none are bundled, so that exactly so 
   publishMany(a, named(150));
   world.run(1_000);
   assertEquals([b.tree.metrics().retainedMessages, b.tree.metrics().seen], [100, 151]);
+  // Whoever retains more bundles them, and who retains few takes them apart.
+  const [other, joiner] = [
+    world.add({ retainMessages: 8_192 }),
+    world.add({ history: "retained" }),
+  ];
+  world.link(other, b);
+  world.run(100);
+  publishMany(other, named(60));
+  world.run(1_000);
+  world.link(joiner, b);
+  world.run(10_000);
+  assertEquals(b.tree.metrics().retainedMessages, 100);
+  assertEquals(joiner.messages.length, 100);
   world.close();
 });
 
