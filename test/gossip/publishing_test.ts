@@ -1,7 +1,9 @@
 import { Buffer } from "node:buffer";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import type { TopicCore } from "../../src/core/topic_core.ts";
+import { json, type Message } from "../../src/message.ts";
 import { Pacer } from "../../src/pacer.ts";
+import type { Topic } from "../../src/topic.ts";
 import type { Transport } from "../../src/transport.ts";
 import { VirtualTime } from "../support/virtual_time.ts";
 import { Events, Inbox, meet, Nodes, until, within } from "./helper.ts";
@@ -185,3 +187,46 @@ Deno.test("a neighbour that reads nothing holds up the publisher once, unless it
   await time.run(3_900);
   assert(sent < 1_400, "nobody else is there: what is sent faster is lost to it");
 });
+
+for (const sign of [true, false]) {
+  Deno.test(`messages that travel together have ids, counters and bytes of their own, ${sign ? "" : "un"}signed`, async () => {
+    await using nodes = new Nodes();
+    const [a, b, c] = await nodes.many(3, { overlay: { activeSize: 1 } });
+    const options = { sign, codec: json<{ n: number }>() };
+    const [onA, onB, onC] = [a!, b!, c!].map((node) => node.join("news", options)) as [
+      Topic<{ n: number }>,
+      Topic<{ n: number }>,
+      Topic<{ n: number }>,
+    ];
+    const scribbled: string[] = [], got: Message<{ n: number }>[] = [], second: unknown[] = [];
+    const read = async <T>(messages: AsyncIterable<T>, take: (message: T) => void) => {
+      for await (const message of messages) take(message);
+    };
+    void read(onC, (message) => got.push(message));
+    void read(onB, (message) => second.push(message));
+    void read(onB.messages(), (message) => {
+      scribbled.push(message.text());
+      message.data.fill(0x20);
+    });
+    await meet(onA, onB, onC);
+    const count = 200;
+    const sent = await Promise.all(Array.from({ length: count }, (_, n) => onA.publish({ n })));
+    await until(
+      "all are everywhere",
+      () => got.length === count && second.length === count,
+    );
+    // No order is promised.
+    got.sort((m, n) => m.seq - n.seq);
+    const numbers = sent.map((_, n) => n);
+    assertEquals(got.map(({ value }) => value.n), numbers);
+    assertEquals(got.map(({ id }) => id), sent.map(({ id }) => id));
+    assertEquals(got.map(({ seq }) => seq), numbers.map((n) => n + 1));
+    assertEquals(
+      new Set(got.map(({ from }) => from)),
+      new Set([sign ? a!.id : undefined]),
+    );
+    assertEquals(new Set(scribbled), new Set(numbers.map((n) => JSON.stringify({ n }))));
+    assertLess(onC.metrics().seen, count / 4, "they did travel together");
+    assertEquals([onC.metrics().delivered, onC.metrics().retainedMessages], [count, count]);
+  });
+}

@@ -95,7 +95,12 @@ export class BundleIntake {
    * bundle's author could have put other messages' hashes under its root, so only what really is in it counts.
    */
   knows(
-    { digest, seq, chased }: { digest: Uint8Array; seq: number; chased: number },
+    { digest, seq, chased, body: own }: {
+      digest: Uint8Array;
+      seq: number;
+      chased: number;
+      body: Uint8Array;
+    },
     whole: number,
     link: Link | undefined,
     now: number,
@@ -114,6 +119,8 @@ export class BundleIntake {
     const tree = log.tree(whole), hops = log.hops(whole), at = log.at(whole);
     const entry = log.add(digest, 0, Seen.DELIVERED, tree, link.slot, hops, at);
     log.setHas(entry, link.bit);
+    // Kept although the bundle is: comparisons with those who have parts only would find nothing else to do.
+    log.retain(entry, own, 0, own.length, now, 0);
     if (chased >= 0) fetcher.arrived(chased, entry, link, now);
     return true;
   }
@@ -156,7 +163,7 @@ export class BundleIntake {
 
   #takeApart(bundle: Bundle, now: number): void {
     const { log, counters } = this.#context;
-    const { message, members, parts } = bundle;
+    const { message, parts } = bundle;
     log.setState(message.entry, Seen.APART);
     // Who relayed one with a false root need not have looked.
     if (parts.sound) this.#separate(bundle, now);

@@ -7,7 +7,6 @@
 import { BundleParts, eachBundled } from "../../wire/bundle.ts";
 import { toHex } from "../../wire/bytes.ts";
 import { type Hash, ID_BYTES } from "../../wire/gossip.ts";
-import { HASH_BYTES } from "../../wire/batch.ts";
 import type { PeerId } from "../host.ts";
 import type { HeldMessage } from "./message.ts";
 import type { TreeMessage, Verdict } from "./port.ts";
@@ -29,8 +28,8 @@ export class Bundle {
     this.message = message;
     this.#hash = hash;
     this.#key = key;
-    const { body, payloadAt } = message, members: BundledMessage[] = [];
-    eachBundled(body, payloadAt, body.length - HASH_BYTES, (start, end) => {
+    const { body, payloadAt, payloadEnd } = message, members: BundledMessage[] = [];
+    eachBundled(body, payloadAt, payloadEnd, (start, end) => {
       members.push(new BundledMessage(this, members.length, start, end));
     });
     this.members = members;

@@ -131,6 +131,7 @@ export class Fetcher {
     let lostBefore = -Infinity;
     if (link !== undefined && missing.wasAsked(handle, link.slot)) {
       answered(link, Math.min(options.graftMaxMs, now - askedAt));
+      link.gaveAt = now;
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
       if (asked === link.slot && missing.bornAt(handle) === Infinity) {
         const silent = this.#firstWait.silent(this.#wait(link), now);
@@ -299,7 +300,10 @@ export class Fetcher {
     const { missing } = this;
     const { options, links } = this.#context;
     const often = missing.tries(handle) >= options.graftRetries;
-    const long = now - missing.askedAt(handle) >= PATIENCE * options.graftMaxMs;
+    // Who gives one after the other of all that was asked for has not refused this one: a long history comes slowly over a narrow link.
+    const last = this.#context.links.at(missing.asked(handle))?.gaveAt ?? -Infinity;
+    const since = Math.max(missing.askedAt(handle), last);
+    const long = now - since >= PATIENCE * options.graftMaxMs;
     if (missing.announcers(handle) === 0 || often && long) {
       this.#blame(handle, 4);
       this.#giveUp(handle, "no-answer");

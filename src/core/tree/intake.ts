@@ -113,7 +113,7 @@ export class Intake {
     const chased = fetcher.missing.find(DIGEST, 0);
     const whole = partAt > 0 ? log.find(WHOLE, 0) : -1;
     if (whole >= 0 && log.state(whole) === Seen.DELIVERED) {
-      const part = { digest: DIGEST, seq, chased };
+      const part = { digest: DIGEST, seq, chased, body: bytes.subarray(start, end) };
       if (this.#bundleIntake().knows(part, whole, link, now)) return;
     }
     if (link === undefined && chased < 0 && !invited) {

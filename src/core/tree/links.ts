@@ -78,6 +78,8 @@ export class Link {
   answered = 0;
   /** The longest time lately from a GRAFT to its payload. */
   answerMs = 0;
+  /** When the last payload that was asked for came. */
+  gaveAt = -Infinity;
   /** Ids of the last GRAFT that found no room in a lane. */
   owed: Uint8Array | undefined = undefined;
   /** Announcements taken. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HASH_BYTES } from "../../wire/batch.ts";
 import type { PeerId } from "../host.ts";
 import type { Bundle } from "./bundled.ts";
 import type { TreeMessage } from "./port.ts";
@@ -68,8 +69,9 @@ export class HeldMessage implements TreeMessage {
     this.#e = word(digest, 16);
   }
 
+  /** Where the payload, or a bundle's last message, ends. */
   get payloadEnd(): number {
-    return this.body.length;
+    return this.count > 1 ? this.body.length - HASH_BYTES : this.body.length;
   }
 
   // The constructor copies in half the time of `slice`, which fills the new memory with zeros first.
