@@ -32,11 +32,11 @@ const MOST = {
   /** Timers of the runtime. */
   runtimeTimers: 0.05,
   /** Digests. */
-  digests: 1.1,
+  digests: 0.4,
   /** Payloads' worth of bytes copied by the library's own code. */
-  copies: 4,
+  copies: 3.6,
   /** Views made over bytes. */
-  views: 5,
+  views: 3,
 };
 
 type Counts = { [K in keyof typeof MOST]: number };
@@ -112,9 +112,12 @@ function tooMuch(counts: Counts, most: Counts): string[] {
 
 Deno.test("a delivery in a burst costs a bounded number of records, bytes, copies, digests and timers", async () => {
   const counts = await measure();
-  // How many frames gather for a record depends on how late the event loop is: on a busy machine, now and then, fewer. Nothing else does.
-  for (let i = 0; i < 2 && counts.records > MOST.records; i++) {
-    counts.records = (await measure()).records;
+  // How many frames gather for a record, and whether an announcement overtakes its payload, depends on how late the event loop is: on a busy machine both get
+  // worse, now and then. Nothing else does.
+  for (let i = 0; i < 2; i++) {
+    if (counts.records <= MOST.records && counts.duplicates <= MOST.duplicates) break;
+    const { records, duplicates } = await measure();
+    Object.assign(counts, { records, duplicates });
   }
   assertEquals(tooMuch(counts, MOST), []);
 });
