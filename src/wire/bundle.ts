@@ -158,6 +158,11 @@ export class BundleParts {
     this.#digests = new Array(this.count).fill(undefined);
   }
 
+  /** Where the origin begins; before it is what parts have of the bundle. */
+  get originAt(): number {
+    return this.#shape.originAt;
+  }
+
   /** True where the message with that counter is in it, and has that hash. */
   holds(seq: number, digest: Uint8Array): boolean {
     const index = seq - this.#shape.seq;

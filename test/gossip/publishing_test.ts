@@ -191,8 +191,8 @@ Deno.test("a neighbour that reads nothing holds up the publisher once, unless it
 for (const sign of [true, false]) {
   Deno.test(`messages that travel together have ids, counters and bytes of their own, ${sign ? "" : "un"}signed`, async () => {
     await using nodes = new Nodes();
-    const [a, b, c] = await nodes.many(3, { overlay: { activeSize: 1 } });
-    const options = { sign, codec: json<{ n: number }>() };
+    const [a, b, c] = await nodes.many(3);
+    const options = { sign, codec: json<{ n: number }>(), history: "retained" as const };
     const [onA, onB, onC] = [a!, b!, c!].map((node) => node.join("news", options)) as [
       Topic<{ n: number }>,
       Topic<{ n: number }>,

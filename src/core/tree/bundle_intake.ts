@@ -78,6 +78,8 @@ export class BundleIntake {
         return;
       }
     }
+    // Where somebody judges, before he is asked: what waits for a verdict must count as waiting.
+    if (!this.#context.options.bundle && !bundle.parts.sound) return this.#takeApart(bundle, now);
     for (const member of bundle.members) {
       if (member.known) continue;
       const verdict = port.validate(member);
@@ -95,11 +97,12 @@ export class BundleIntake {
    * bundle's author could have put other messages' hashes under its root, so only what really is in it counts.
    */
   knows(
-    { digest, seq, chased, body: own }: {
+    { digest, seq, chased, rest }: {
       digest: Uint8Array;
       seq: number;
       chased: number;
-      body: Uint8Array;
+      /** What it has from the origin on. */
+      rest: Uint8Array;
     },
     whole: number,
     link: Link | undefined,
@@ -107,19 +110,27 @@ export class BundleIntake {
   ): boolean {
     const { log, counters, port } = this.#context, { hash, fetcher } = this.#parts;
     const body = log.body(whole);
-    const inIt = body !== undefined &&
-      new BundleParts(hash, port.key, body).holds(seq, digest);
+    const parts = body && new BundleParts(hash, port.key, body);
+    const inIt = parts?.holds(seq, digest) ?? false;
     if (body !== undefined && !inIt) return false;
     if (link === undefined) {
       counters.strangers++;
       return true;
     }
     counters.duplicates++;
-    if (!inIt) return true;
+    if (body === undefined || parts === undefined) {
+      // Whether it is of it nobody can tell any more; it is marked as nothing.
+      if (chased >= 0) fetcher.refuse(chased, link, now);
+      return true;
+    }
     const tree = log.tree(whole), hops = log.hops(whole), at = log.at(whole);
     const entry = log.add(digest, 0, Seen.DELIVERED, tree, link.slot, hops, at);
     log.setHas(entry, link.bit);
-    // Kept although the bundle is: comparisons with those who have parts only would find nothing else to do.
+    // Kept although the bundle is: comparisons with those who have parts only would find nothing else to do. With the bundle's signature: nobody has
+    // looked at this one's.
+    const own = new Uint8Array(parts.originAt + rest.length);
+    own.set(body.subarray(0, parts.originAt));
+    own.set(rest, parts.originAt);
     log.retain(entry, own, 0, own.length, now, 0);
     if (chased >= 0) fetcher.arrived(chased, entry, link, now);
     return true;

@@ -37,7 +37,9 @@ export class Bundle {
 
   /** It was taken apart: its messages stand for themselves, and must not pin it, nor the record that it came in. */
   release(): void {
-    this.message.body = NOTHING;
+    const apart = this.members.every(({ part }) => part !== undefined);
+    // Whoever was asked about one that has become no part may still hold it.
+    this.message.body = apart ? NOTHING : this.message.body.slice();
     this.#parts = this.#copy = undefined;
   }
 

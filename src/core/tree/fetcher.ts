@@ -36,6 +36,8 @@ const SPREAD = 0.5;
  * that announces what it never gives is blamed so much later.
  */
 const PATIENCE = 12;
+/** And so many times that where a neighbour gives one after the other. */
+const SLOW = 10;
 /** An id that finds no room any more blames who announced it where payloads are retained for so many times its age. */
 const OVERFLOW_AGES = 4;
 /** After `graftRetries` GRAFTs another one goes after so many times `graftMaxMs`. */
@@ -132,6 +134,7 @@ export class Fetcher {
     if (link !== undefined && missing.wasAsked(handle, link.slot)) {
       answered(link, Math.min(options.graftMaxMs, now - askedAt));
       link.gaveAt = now;
+      link.gaveAsked = askedAt;
       if (++link.answered > 1_024) link.answered = link.unanswered = 0;
       if (asked === link.slot && missing.bornAt(handle) === Infinity) {
         const silent = this.#firstWait.silent(this.#wait(link), now);
@@ -300,9 +303,11 @@ export class Fetcher {
     const { missing } = this;
     const { options, links } = this.#context;
     const often = missing.tries(handle) >= options.graftRetries;
-    // Who gives one after the other of all that was asked for has not refused this one: a long history comes slowly over a narrow link.
-    const last = this.#context.links.at(missing.asked(handle))?.gaveAt ?? -Infinity;
-    const since = Math.max(missing.askedAt(handle), last);
+    // Who gives what was asked for before this one has not refused it yet: a long history comes slowly over a narrow link. But not for ever.
+    const askedAt = missing.askedAt(handle), asked = links.at(missing.asked(handle));
+    const inTurn = asked !== undefined && asked.gaveAsked <= askedAt &&
+      now - askedAt < SLOW * PATIENCE * options.graftMaxMs;
+    const since = inTurn ? Math.max(askedAt, asked.gaveAt) : askedAt;
     const long = now - since >= PATIENCE * options.graftMaxMs;
     if (missing.announcers(handle) === 0 || often && long) {
       this.#blame(handle, 4);

@@ -6,7 +6,7 @@
 
 import { HASH_BYTES, rootOf, signedRoot } from "../../wire/batch.ts";
 import { bundleDigest, countBundle } from "../../wire/bundle.ts";
-import { toHex } from "../../wire/bytes.ts";
+import { toHex, WireError } from "../../wire/bytes.ts";
 import {
   GOSSIP_WAY,
   gossipDigest,
@@ -104,6 +104,8 @@ export class Intake {
       return;
     }
     const count = bundle ? countBundle(bytes, payloadAt, SHAPE.payloadEnd) : 1;
+    // Nobody could pass the last ones on.
+    if (seq > Number.MAX_SAFE_INTEGER - (count - 1)) throw new WireError("bundle: seq too large");
     this.#digest(bytes, end);
     const known = log.find(DIGEST, 0);
     if (known >= 0) {
@@ -113,7 +115,7 @@ export class Intake {
     const chased = fetcher.missing.find(DIGEST, 0);
     const whole = partAt > 0 ? log.find(WHOLE, 0) : -1;
     if (whole >= 0 && log.state(whole) === Seen.DELIVERED) {
-      const part = { digest: DIGEST, seq, chased, body: bytes.subarray(start, end) };
+      const part = { digest: DIGEST, seq, chased, rest: bytes.subarray(originAt, end) };
       if (this.#bundleIntake().knows(part, whole, link, now)) return;
     }
     if (link === undefined && chased < 0 && !invited) {

@@ -80,6 +80,8 @@ export class Link {
   answerMs = 0;
   /** When the last payload that was asked for came. */
   gaveAt = -Infinity;
+  /** When that one was first asked for. */
+  gaveAsked = Infinity;
   /** Ids of the last GRAFT that found no room in a lane. */
   owed: Uint8Array | undefined = undefined;
   /** Announcements taken. */

@@ -90,7 +90,7 @@ export class Plumtree {
     const server = this.#server = new Server(context, treeLinks);
     const choice = this.#choice = new TreeChoice(options.trees, random);
     const repair = this.#repair = new Repair(context, fetcher, treeLinks);
-    const pause = () => this.#departures?.pause();
+    const pause = () => this.#departuresOf().pause();
     const parts = { fetcher, lazyPush, treeLinks, choice, server, repair, pause };
     this.#intake = new Intake(context, parts);
 
@@ -121,10 +121,10 @@ export class Plumtree {
     if (payload.length > limits.messageBytes) {
       throw new GossipError("too-large", `a message has at most ${limits.messageBytes} bytes`);
     }
-    this.#origin ??= this.#makeOrigin();
+    const departures = this.#departuresOf();
     const tree = this.#choice.best();
     const draft = draftGossip({
-      origin: this.#origin,
+      origin: this.#origin!,
       seq: options.nextSeq?.() ?? ++this.#seq,
       priority,
       tree,
@@ -136,7 +136,6 @@ export class Plumtree {
       signed: options.sign,
     });
     this.#context.counters.published++;
-    const departures = this.#departures ??= this.#makeDepartures(this.#origin);
     const body = departures.add(draft) ?? draft.bytes.subarray(draft.originAt);
     return new HeldMessage({
       entry: NO_ENTRY,
@@ -300,10 +299,12 @@ export class Plumtree {
     }
   }
 
-  #makeDepartures(origin: Uint8Array): Departures {
+  #departuresOf(): Departures {
+    if (this.#departures !== undefined) return this.#departures;
     const { port, options, limits } = this.#context;
+    const origin = this.#origin ??= this.#makeOrigin();
     const hash: Hash = (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at);
-    return new Departures({
+    return this.#departures = new Departures({
       port,
       sign: options.sign,
       bundleBytes: options.bundle && retainsBundles(options) ? limits.messageBytes : 0,

@@ -69,7 +69,7 @@ export interface TreePort extends Clock {
   verify(author: PeerId, message: Uint8Array, signature: Uint8Array): boolean;
   /** Asks the user's validation. `undefined`: the verdict comes later through `Plumtree.verdict`. */
   validate(message: TreeMessage): Verdict | undefined;
-  /** Hands an accepted message over; called once per id, unless its author sends it both by itself and in a bundle. */
+  /** Hands an accepted message over; called once per id, unless its author (where nobody signs, anybody) sends it both by itself and in a bundle, or in two. */
   deliver(message: TreeMessage): void;
   /** An announced message could not be got from anybody. */
   missed(id: string, why: "gone" | "no-answer" | "overflow"): void;

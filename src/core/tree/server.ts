@@ -117,7 +117,7 @@ export class Server {
       }
       if (link !== undefined && link.bit !== 0 && log.has(entry, link.bit)) {
         // Sent before, or announced by the one who asks.
-        if (now - log.at(entry) < ON_ITS_WAY_MS || !mayRepeat(link, entry)) {
+        if (now - log.at(entry) < ON_ITS_WAY_MS || repeats(link, entry) >= REPEATS) {
           counters.graftsRefused++;
           continue;
         }
@@ -126,7 +126,11 @@ export class Server {
         if (link !== undefined) this.#owe(link, bytes.slice(at, end));
         break;
       }
-      if (link !== undefined) log.setHas(entry, link.bit);
+      if (link === undefined) continue;
+      if (link.bit !== 0 && log.has(entry, link.bit)) {
+        link.repeats!.set(entry, repeats(link, entry) + 1);
+      }
+      log.setHas(entry, link.bit);
     }
     if (gone.length === 0) return;
     const frame = treeFrame(Frame.GONE, port.alias, gone.length * ID_BYTES);
@@ -139,10 +143,9 @@ export class Server {
   }
 }
 
-function mayRepeat(link: Link, entry: number): boolean {
+/** How often a payload was sent to that neighbour again. */
+function repeats(link: Link, entry: number): number {
   const repeats = link.repeats ??= new Map();
   if (repeats.size >= REPEATS_KEPT) repeats.clear();
-  const times = repeats.get(entry) ?? 0;
-  repeats.set(entry, times + 1);
-  return times < REPEATS;
+  return repeats.get(entry) ?? 0;
 }

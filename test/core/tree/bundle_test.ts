@@ -301,6 +301,63 @@ Deno.test("a bundle with a false root is taken as a whole or not at all, and bla
   world.close();
 });
 
+Deno.test("a bundle whose last counters nobody could pass on is malformed", () => {
+  const [world, nodes] = start([[0, 1]], false), [a, b] = nodes as [TestNode, TestNode];
+  const body = (last: number) => {
+    const seq = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 15];
+    seq[0] = last;
+    return [0, 1, 2, 3, 4, 5, 6, 7, 8, 0xfe, 0, ...seq, 0, 0, ...new Array(32).fill(0)];
+  };
+  world.inject(a, b, new Uint8Array([...gossipHead(7, 1, 0), ...body(0xff)]));
+  assertEquals([b.messages.length, b.blamed.map(([, points]) => points)], [0, [25]]);
+  world.inject(a, b, new Uint8Array([...gossipHead(7, 1, 0), ...body(0xfe)]));
+  assertEquals(b.messages.map(({ seq }) => seq), [2 ** 53 - 2, 2 ** 53 - 1]);
+  world.close();
+});
+
+Deno.test("a part with a changed signature is kept with that of the bundle", () => {
+  const [world, nodes] = start([[0, 1]], true), [a, b] = nodes as [TestNode, TestNode];
+  publishMany(a, named(3));
+  world.run(100);
+  const bundle = b.messages.at(-1)!.body;
+  const part = new BundleParts(hash, KEY, bundle).part(1);
+  part[5]! ^= 1;
+  world.inject(a, b, new Uint8Array([...gossipHead(7, 2, 1), ...part]));
+  world.cut(a, b);
+  const joiner = world.add({ history: "retained" });
+  world.link(joiner, b);
+  world.run(20_000);
+  assertEquals([texts(joiner), joiner.blamed], [named(3), []]);
+  assertEquals([...joiner.delivered.values()].filter((times) => times > 1), []);
+  world.close();
+});
+
+Deno.test("what a validator still holds of a bundle with a false root can be read", () => {
+  const [world, nodes] = start(LINE, false, { tree: { bundle: true } });
+  const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+  let body = new Uint8Array(0);
+  b.validate = (message) => {
+    if (textOf(message) === "m10") body = message.body.slice();
+    return "ignore";
+  };
+  publishMany(a, named(3));
+  world.run(100);
+  body[body.length - 1]! ^= 1;
+  const held: TreeMessage[] = [];
+  c.validate = (message) => (held.push(message), "ignore");
+  const frame = new Uint8Array([...gossipHead(7, 1, 0), ...body]);
+  world.inject(b, c, frame);
+  assertEquals(held.map(textOf), named(3));
+  assert(held.every(({ id }) => /^[0-9a-f]{40}$/.test(id)));
+  // Where somebody is known to judge he is not even asked.
+  const judge = world.add({ bundle: false });
+  world.link(judge, b);
+  judge.validate = () => undefined;
+  world.inject(b, judge, frame);
+  assertEquals([judge.tree.metrics().validating, judge.tree.metrics().ignored], [0, 3]);
+  world.close();
+});
+
 Deno.test("a malformed bundle costs its sender and nothing else", () => {
   const [world, nodes] = start([[0, 1]], false), [a, b] = nodes as [TestNode, TestNode];
   const body = (...payload: number[]) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 0xfe, 0, 1, ...payload];

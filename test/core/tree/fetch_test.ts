@@ -279,3 +279,23 @@ Deno.test("what a full lane keeps back is asked for again as soon as it has give
   assertEquals(b.missed, []);
   world.close();
 });
+
+Deno.test("what finds no room is not counted as sent again, however long the lane is full", () => {
+  let full = false;
+  const world = new World({ room: (_from, _to, _lane, kind) => !(full && kind === Frame.GOSSIP) });
+  const [a, b] = world.spawn(2) as [TestNode, TestNode];
+  connect(world, [[0, 1]]);
+  world.drop = (_from, _to, kind) => kind === Frame.GOSSIP;
+  const id = a.publish("lost");
+  world.run(1_500);
+  full = true;
+  const fetch = fetchFrame(ALIAS, 1);
+  fetch.set(fromHex(id), fetch.length - 20);
+  world.inject(b, a, fetch);
+  world.run(3_000);
+  world.drop = () => false;
+  full = false;
+  world.run(100);
+  assertEquals([...b.delivered.keys()], [id]);
+  world.close();
+});
