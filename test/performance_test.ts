@@ -112,12 +112,9 @@ function tooMuch(counts: Counts, most: Counts): string[] {
 
 Deno.test("a delivery in a burst costs a bounded number of records, bytes, copies, digests and timers", async () => {
   const counts = await measure();
-  // How many frames gather for a record, and whether an announcement overtakes its payload, depends on how late the event loop is: on a busy machine both get
-  // worse, now and then. Nothing else does.
-  for (let i = 0; i < 2; i++) {
-    if (counts.records <= MOST.records && counts.duplicates <= MOST.duplicates) break;
-    const { records, duplicates } = await measure();
-    Object.assign(counts, { records, duplicates });
+  // How many frames gather for a record depends on how late the event loop is: on a busy machine, now and then, fewer. Nothing else does.
+  for (let i = 0; i < 2 && counts.records > MOST.records; i++) {
+    counts.records = (await measure()).records;
   }
   assertEquals(tooMuch(counts, MOST), []);
 });
