@@ -39,6 +39,28 @@ function textOf({ body, payloadAt, payloadEnd }: TreeMessage): string {
   return new TextDecoder().decode(body.subarray(payloadAt, payloadEnd));
 }
 
+/** The bundle in which `node`, which ignores all of it, gets so many messages. */
+function bundleTo(
+  world: World,
+  author: TestNode,
+  node: TestNode,
+  count: number,
+): { body: Uint8Array; ids: string[] } {
+  let body = new Uint8Array(0);
+  node.validate = (message) => {
+    if (textOf(message) === "m10") body = message.body.slice();
+    return "ignore";
+  };
+  const ids = publishMany(author, named(count));
+  world.run(100);
+  return { body, ids };
+}
+
+/** A body as it travels over a first link. */
+function frameOf(body: Uint8Array): Uint8Array {
+  return new Uint8Array([...gossipHead(7, 1, 0), ...body]);
+}
+
 function texts(node: TestNode): string[] {
   return node.messages.map(textOf).filter((text) => text !== "first of the turn").sort();
 }
@@ -141,17 +163,11 @@ for (const sign of [false, true]) {
   Deno.test(`${kind}: a part that came first costs the rest of its bundle nothing`, () => {
     const [world, nodes] = start(LINE, sign);
     const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
-    let bundle = new Uint8Array(0);
     a.tree.close();
     const author = world.add();
     world.link(author, b);
     world.run(100);
-    b.validate = (message) => {
-      if (textOf(message) === "m10") bundle = message.body.slice();
-      return "ignore";
-    };
-    const ids = publishMany(author, named(4));
-    world.run(100);
+    const { body: bundle, ids } = bundleTo(world, author, b, 4);
     assertEquals(texts(c), []);
     // c gets one part from b, then the bundle.
     const head = gossipHead(7, 2, 1);
@@ -171,13 +187,7 @@ for (const [sign, what] of [[true, "signature"], [false, "author"]] as const) {
   Deno.test(`a bundle under whose root its author put another's message does not hide that message: no ${what}`, () => {
     const [world, nodes] = start(LINE, sign);
     const [evil, victim, behind] = nodes as [TestNode, TestNode, TestNode];
-    let bundle = new Uint8Array(0);
-    victim.validate = (message) => {
-      if (textOf(message) === "m10") bundle = message.body.slice();
-      return "ignore";
-    };
-    publishMany(evil, named(2));
-    world.run(100);
+    const { body: bundle } = bundleTo(world, evil, victim, 2);
     victim.validate = () => "accept";
     // What an honest author is about to publish, with its hash in the place of one of two others.
     const honest = world.add();
@@ -194,18 +204,17 @@ for (const [sign, what] of [[true, "signature"], [false, "author"]] as const) {
     gossipDigest(hash, KEY, bundle, shape.originAt, shape.payloadEnd, packed);
     bundleDigest(hash, packed, 0, tree.root, 0, whole);
     if (sign) bundle.set(seal(evil.id, signedBytes(whole)), shape.signatureAt);
-    const frame = (bytes: Uint8Array) => new Uint8Array([...gossipHead(7, 1, 0), ...bytes]);
-    world.inject(evil, victim, frame(bundle));
+    world.inject(evil, victim, frameOf(bundle));
     assertEquals(texts(victim), named(2), "it is sound enough to be taken");
     const way = new Uint8Array(2 + 32);
     tree.writeWay(0, way, 0);
     const origin = body.subarray(originAt, originAt + originBytes);
     const head = bundle.subarray(0, shape.originAt);
     const part = [...head, ...origin, 0xff, 0, ...packed, ...way, seq, ...body.subarray(-5)];
-    world.inject(evil, victim, frame(new Uint8Array(part)));
+    world.inject(evil, victim, frameOf(new Uint8Array(part)));
     if (sign) assertEquals(victim.blamed.map(([, , why]) => why), ["bad signature"]);
     world.link(honest, victim);
-    world.inject(honest, victim, frame(body));
+    world.inject(honest, victim, frameOf(body));
     world.run(100);
     assertEquals([texts(victim).at(-1), texts(behind).at(-1)], ["truth", "truth"]);
     assertEquals(victim.messages.filter(({ id }) => id === truth.id).length, 1);
@@ -251,13 +260,7 @@ Deno.test("an author whose bundle was taken apart, however far away, sends one b
 
 Deno.test("a changed part or bundle has a bad signature, and marks nothing as seen", () => {
   const [world, nodes] = start([[0, 1]], true), [a, b] = nodes as [TestNode, TestNode];
-  let body = new Uint8Array(0);
-  b.validate = (message) => {
-    if (textOf(message) === "m10") body = message.body.slice();
-    return "ignore";
-  };
-  publishMany(a, named(3));
-  world.run(100);
+  const { body } = bundleTo(world, a, b, 3);
   const stranger = world.add();
   world.link(stranger, b);
   const fresh = world.add();
@@ -269,28 +272,22 @@ Deno.test("a changed part or bundle has a bad signature, and marks nothing as se
     for (const at of [shape.originAt, shape.payloadAt + 1, whole.length - 1, shape.signatureAt]) {
       const bent = whole.slice();
       bent[at]! ^= 1;
-      world.inject(stranger, fresh, new Uint8Array([...gossipHead(7, 1, 0), ...bent]));
+      world.inject(stranger, fresh, frameOf(bent));
     }
   }
   assertEquals(fresh.messages, []);
   assertEquals(fresh.tree.metrics().seen, 0);
   assertEquals(fresh.blamed.map(([, points]) => points), new Array(8).fill(25));
-  world.inject(stranger, fresh, new Uint8Array([...gossipHead(7, 1, 0), ...part]));
+  world.inject(stranger, fresh, frameOf(part));
   assertEquals(texts(fresh), ["m10"]);
   world.close();
 });
 
 Deno.test("a bundle with a false root is taken as a whole or not at all, and blamed on nobody", () => {
   const [world, nodes] = start(LINE, false), [, b, c] = nodes as [TestNode, TestNode, TestNode];
-  let body = new Uint8Array(0);
-  b.validate = (message) => {
-    if (textOf(message) === "m10") body = message.body.slice();
-    return "ignore";
-  };
-  publishMany(nodes[0]!, named(3));
-  world.run(100);
+  const { body } = bundleTo(world, nodes[0]!, b, 3);
   body[body.length - 1]! ^= 1;
-  const frame = new Uint8Array([...gossipHead(7, 1, 0), ...body]);
+  const frame = frameOf(body);
   c.validate = (message) => textOf(message) === "m11" ? "reject" : "accept";
   world.inject(b, c, frame);
   assertEquals([texts(c), c.rejected, c.blamed, c.tree.metrics().ignored], [[], [], [], 3]);
@@ -335,17 +332,11 @@ Deno.test("a part with a changed signature is kept with that of the bundle", () 
 Deno.test("what a validator still holds of a bundle with a false root can be read", () => {
   const [world, nodes] = start(LINE, false, { tree: { bundle: true } });
   const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
-  let body = new Uint8Array(0);
-  b.validate = (message) => {
-    if (textOf(message) === "m10") body = message.body.slice();
-    return "ignore";
-  };
-  publishMany(a, named(3));
-  world.run(100);
+  const { body } = bundleTo(world, a, b, 3);
   body[body.length - 1]! ^= 1;
   const held: TreeMessage[] = [];
   c.validate = (message) => (held.push(message), "ignore");
-  const frame = new Uint8Array([...gossipHead(7, 1, 0), ...body]);
+  const frame = frameOf(body);
   world.inject(b, c, frame);
   assertEquals(held.map(textOf), named(3));
   assert(held.every(({ id }) => /^[0-9a-f]{40}$/.test(id)));
@@ -467,9 +458,8 @@ Deno.test("a bundle played again, or a part of it, is refused once its id is for
     world.run(100);
   }
   const { length } = b.messages;
-  const frame = (bytes: Uint8Array) => new Uint8Array([...gossipHead(7, 1, 0), ...bytes]);
-  world.inject(a, b, frame(new BundleParts(hash, KEY, body).part(4)));
-  world.inject(a, b, frame(body));
+  world.inject(a, b, frameOf(new BundleParts(hash, KEY, body).part(4)));
+  world.inject(a, b, frameOf(body));
   assertEquals([b.messages.length, b.tree.metrics().ignored], [length, 7]);
   world.close();
 });
