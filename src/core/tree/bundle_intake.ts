@@ -111,8 +111,7 @@ export class BundleIntake {
     const { log, counters, port } = this.#context, { hash, fetcher } = this.#parts;
     const body = log.body(whole);
     const parts = body && new BundleParts(hash, port.key, body);
-    const inIt = parts?.holds(seq, digest) ?? false;
-    if (body !== undefined && !inIt) return false;
+    if (parts?.holds(seq, digest) === false) return false;
     if (link === undefined) {
       counters.strangers++;
       return true;

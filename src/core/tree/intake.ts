@@ -54,7 +54,7 @@ export interface IntakeParts {
 
 const SHAPE: GossipShape = gossipShape();
 const DIGEST = new Uint8Array(32);
-/** The digest of what is signed: that of the message or, of a part, of its bundle. */
+/** Of a part, the digest of its bundle, which is what is signed. */
 const WHOLE = new Uint8Array(32);
 const ROOT = new Uint8Array(32);
 
@@ -229,7 +229,6 @@ export class Intake {
     }
     gossipDigest(hash, key, bytes, originAt, payloadEnd, DIGEST);
     if (bundle) bundleDigest(hash, DIGEST, 0, bytes, payloadEnd, DIGEST);
-    WHOLE.set(DIGEST);
   }
 
   #hasRoom(count: number, size: number): boolean {
@@ -280,8 +279,9 @@ export class Intake {
     const author = this.#authors.idOf(bytes, originAt);
     const alone = bytes[wayAt] === 0;
     if (alone && SHAPE.partAt === 0) return port.verify(author, signedBytes(DIGEST), signature);
-    if (alone) ROOT.set(WHOLE);
-    else rootOf(this.#hash, WHOLE, bytes, wayAt, ROOT);
+    const digest = SHAPE.partAt > 0 ? WHOLE : DIGEST;
+    if (alone) ROOT.set(digest);
+    else rootOf(this.#hash, digest, bytes, wayAt, ROOT);
     if (this.#roots?.has(bytes, originAt, ROOT, signatureAt)) return true;
     const signed = alone ? signedBytes(ROOT) : signedRoot(ROOT);
     if (!port.verify(author, signed, signature)) return false;
@@ -293,7 +293,7 @@ export class Intake {
   #judge(message: HeldMessage, now: number): void {
     const { port } = this.#context;
     // Before the call, for a verdict that comes inside it.
-    this.#await(message);
+    this.#pend(message);
     const verdict = port.validate(message);
     if (verdict !== undefined) {
       this.#settle(message, verdict, now);
@@ -303,7 +303,7 @@ export class Intake {
     }
   }
 
-  #await(message: HeldMessage): void {
+  #pend(message: HeldMessage): void {
     message.pending = true;
     this.#validating++;
     this.#validatingBytes += message.body.length;
@@ -333,7 +333,7 @@ export class Intake {
       digest,
     );
     message.face = face;
-    this.#await(message);
+    this.#pend(message);
     return message;
   }
 
