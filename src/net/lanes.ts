@@ -10,8 +10,13 @@
 import { varintSize, writeVarint } from "../wire/bytes.ts";
 import { Frame, Lane } from "../wire/frames.ts";
 
-/** A message up to this many bytes travels as one frame; a larger one in CHUNK frames that fill what room a record has left. */
-export const CHUNK_BYTES = 16 * 1024;
+/**
+ * A message up to this many bytes travels as one frame, a larger one in CHUNK frames that fill what room a record has left. As much as a record of whole
+ * frames holds beside the connection's own: chunks are put together again, which is one more copy.
+ */
+export const CHUNK_BYTES = 32_700;
+/** Frames above this many bytes go on filling a record up to the limit of chunks: two of them would not share one of whole frames. */
+const LARGE_FRAME = 16 * 1024;
 /** Records that a lane waits through, empty-handed, before it goes first once. */
 export const PATIENCE = 16;
 /** What a queued frame counts in its lane beside its bytes, so that empty ones are bounded too. */
@@ -62,7 +67,7 @@ export class Lanes {
     return true;
   }
 
-  /** Writes frames to `out[at, limit)` as long as they fit, and chunks up to `chunks`, behind control frames up to `urgent`; returns the offset behind them. */
+  /** Writes frames to `out[at, limit)` as long as they fit, and large ones and chunks up to `chunks`, behind control frames up to `urgent`; returns the offset behind them. */
   fill(out: Uint8Array, at: number, limit: number, chunks = limit, urgent = limit): number {
     const queues = this.#queues;
     for (let lane: Lane = 1; lane < 3; lane++) {
@@ -106,7 +111,8 @@ export class Lanes {
     while (!queue.empty) {
       const size = queue.size;
       if (size <= CHUNK_BYTES) {
-        if (at + varintSize(size) + size > limit) break;
+        const end = at + varintSize(size) + size;
+        if (end > limit && (size <= LARGE_FRAME || end > chunks)) break;
         at = writeVarint(out, at, size);
         at = queue.copy(out, at, size);
       } else {

@@ -1,7 +1,7 @@
 /**
  * How many bytes per second a simulated node can send and take, and what waits meanwhile.
  *
- * A node has one uplink for all its links. It sends in pieces of at most one chunk: control before normal before bulk over all links, and
+ * A node has one uplink for all its links. It sends in pieces of at most {@linkcode PIECE_BYTES}: control before normal before bulk over all links, and
  * within a lane one piece of each link in turn. At the other end one downlink takes what arrives in the same way: over TCP the reader's
  * window leaves what it can't take in the sender's lanes, and there control overtakes it. What waits at either end counts in the sender's
  * lanes. Handshakes and pings cost nothing.
@@ -9,10 +9,13 @@
  * @module
  */
 
-import { CHUNK_BYTES, FRAME_OVERHEAD as QUEUE_OVERHEAD, PATIENCE } from "../net/lanes.ts";
+import { FRAME_OVERHEAD as QUEUE_OVERHEAD, PATIENCE } from "../net/lanes.ts";
 import type { Lane } from "../wire/frames.ts";
 import { FRAME_OVERHEAD, type InFlight, type LinkEnd } from "./sim_link.ts";
 import type { SimEvent, VirtualClock } from "./virtual_clock.ts";
+
+/** Bytes of a message that leave, or are taken, in one piece: what another lane or link waits for. */
+export const PIECE_BYTES = 16 * 1024;
 
 /**
  * What a node can send and take, in bytes per second; Infinity is no bound.
@@ -80,7 +83,7 @@ class Queue {
 
   /** Bytes of the next piece. */
   get next(): number {
-    return Math.min(CHUNK_BYTES, this.#sizes[this.#first]! - this.#offset);
+    return Math.min(PIECE_BYTES, this.#sizes[this.#first]! - this.#offset);
   }
 
   /** Takes out the next piece; gives the frame if that was its last. */

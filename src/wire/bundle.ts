@@ -24,8 +24,11 @@ import {
 
 /** Most messages in a bundle. */
 export const BUNDLE_MESSAGES: number = 2 ** MOST_BUNDLE_HEIGHT;
-/** Most bytes of payload that this library puts into a bundle: with all that goes before them they travel in one frame. */
-export const BUNDLE_BYTES = 16_000;
+/**
+ * Most bytes of payload that this library puts into a bundle: with all that goes with them they travel in one frame. With half of it a burst of 1 KiB (`bench:cluster`)
+ * did a 12th to a fifth fewer deliveries a second: what a record and a hash cost was shared by half as many.
+ */
+export const BUNDLE_BYTES = 32_000;
 /** Most bytes of payload in a bundle of anybody's: what one of its messages can pin, and what it costs to take it apart. */
 const MOST_BYTES = 32_768;
 /** What a bundle's digest begins with; packed hash and root follow. */

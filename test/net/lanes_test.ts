@@ -142,6 +142,21 @@ Deno.test("a reassembly refuses unknown lanes, empty chunks and more than its bo
   assertThrows(() => into.add(chunk(0, 1), 0, 2), WireError, "too large");
 });
 
+Deno.test("the largest frame that is not cut fits behind the connection's own, and two large ones share a record", () => {
+  const own = 16, largest = frame(CHUNK_BYTES, 1), out = new Uint8Array(RECORD + own);
+  const lanes = new Lanes(1 << 20), into = new Reassembly(1 << 20);
+  lanes.push(Lane.NORMAL, largest, undefined);
+  assertEquals(lanes.fill(out, own, RECORD), own + 3 + largest.length);
+  assert(lanes.empty);
+  for (const size of [20_000, 30_000, 20_000]) lanes.push(Lane.NORMAL, frame(size, 2), undefined);
+  const wide = new Uint8Array(60 * 1024);
+  assertEquals(lanes.fill(wide, 0, RECORD, wide.length), 20_003 + 30_003);
+  // Behind control there is no more than a record of whole frames.
+  lanes.push(Lane.CONTROL, frame(20_000, 3), undefined);
+  assertEquals(lanes.fill(wide, 0, RECORD, wide.length, 8_192), 20_003);
+  assertEquals(take(lanes, into), [frame(20_000, 2)]);
+});
+
 Deno.test("the memory of a reassembly follows what arrived", () => {
   const into = new Reassembly(64 << 20);
   const chunk = new Uint8Array(CHUNK_BYTES + 1);

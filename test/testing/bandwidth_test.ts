@@ -1,14 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { CHUNK_BYTES } from "../../src/net/lanes.ts";
-import type { Bandwidth } from "../../src/testing/bandwidth.ts";
+import { type Bandwidth, PIECE_BYTES } from "../../src/testing/bandwidth.ts";
 import { SimFabric } from "../../src/testing/sim_fabric.ts";
 import type { SimFabricOptions } from "../../src/testing/sim_world.ts";
 import { Lane } from "../../src/wire/frames.ts";
 import { addNode, addNodes, linkedPair, type Recorder } from "./sim_recorder.ts";
 
-/** 100 kB a second: a chunk of 16 KiB takes 164 ms. */
+/** 100 kB a second: a piece of 16 KiB takes 164 ms. */
 const SLOW: Bandwidth = { up: 100_000, down: Infinity };
-const CHUNK_MS = (CHUNK_BYTES + 20) / 100;
+const PIECE_MS = (PIECE_BYTES + 20) / 100;
 
 function marked(mark: number, length: number): Uint8Array {
   return new Uint8Array(length).fill(mark);
@@ -37,8 +36,8 @@ Deno.test("a large message takes its size over the uplink's rate, and the latenc
   assert(a.transport.send(b.id, Lane.NORMAL, marked(1, 8), marked(1, 99_992)));
   await fabric.clock.run(start + 5_000);
   assertEquals(b.frames().map(({ length }) => length), [100_000]);
-  const chunks = Math.ceil(100_000 / CHUNK_BYTES);
-  assertAlmostEquals(arrivals(b, 1, start)[0]!, (100_000 + 20 * chunks) / 100 + 10, 0.001);
+  const pieces = Math.ceil(100_000 / PIECE_BYTES);
+  assertAlmostEquals(arrivals(b, 1, start)[0]!, (100_000 + 20 * pieces) / 100 + 10, 0.001);
 });
 
 Deno.test("a fan-out of one message costs the uplink once for each receiver", async () => {
@@ -64,18 +63,18 @@ Deno.test("many senders share the downlink of one receiver", async () => {
   assertEquals(arrivals(center, 1, start).map(Math.round), [110, 210, 311, 411, 511]);
 });
 
-Deno.test("links with much to send share the uplink, chunk by chunk", async () => {
+Deno.test("links with much to send share the uplink, piece by piece", async () => {
   const { fabric, center, outer } = await hub(2, { bandwidth: SLOW, latencyMs: 0 });
   const start = fabric.clock.now();
-  const size = 10 * CHUNK_BYTES;
+  const size = 10 * PIECE_BYTES;
   for (const node of outer) center.transport.send(node.id, Lane.BULK, marked(1, size));
   await fabric.clock.run(start + 10_000);
   const [first, second] = outer.map((node) => arrivals(node, 1, start)[0]!);
-  assertAlmostEquals(second!, 20 * CHUNK_MS, 0.001);
-  assertAlmostEquals(second! - first!, CHUNK_MS, 0.001);
+  assertAlmostEquals(second!, 20 * PIECE_MS, 0.001);
+  assertAlmostEquals(second! - first!, PIECE_MS, 0.001);
 });
 
-Deno.test("bulk that waits delays control by one chunk at most, also on other links", async () => {
+Deno.test("bulk that waits delays control by one piece at most, also on other links", async () => {
   const { fabric, center, outer } = await hub(8, { bandwidth: SLOW, latencyMs: 10 });
   const start = fabric.clock.now();
   for (const node of outer) center.transport.send(node.id, Lane.BULK, marked(1, 500_000));
@@ -84,7 +83,7 @@ Deno.test("bulk that waits delays control by one chunk at most, also on other li
     const to = outer[i % 8]!;
     center.transport.send(to.id, Lane.CONTROL, marked(2, 40));
     await fabric.clock.run(sent + 333);
-    assertLess(arrivals(to, 2, sent).at(-1)!, CHUNK_MS + 10 + 1);
+    assertLess(arrivals(to, 2, sent).at(-1)!, PIECE_MS + 10 + 1);
   }
   assertEquals(arrivals(outer[0]!, 1, start), []);
   await fabric.clock.run(start + 60_000);
@@ -95,7 +94,7 @@ Deno.test("bulk that waits delays control by one chunk at most, also on other li
 
 Deno.test("an endless stream of control lets bulk through now and then", async () => {
   const { fabric, a, b } = await linkedPair({ bandwidth: SLOW, latencyMs: 10, idleMs: 1e9 });
-  a.transport.send(b.id, Lane.BULK, marked(1, 3 * CHUNK_BYTES));
+  a.transport.send(b.id, Lane.BULK, marked(1, 3 * PIECE_BYTES));
   for (let i = 0; i < 200; i++) {
     // 10 kB every 50 ms: twice what the uplink can send.
     a.transport.send(b.id, Lane.CONTROL, marked(2, 10_000));

@@ -439,12 +439,12 @@ function directory(): Vector[] {
 }
 
 function chunks(): Json {
-  const payload = new Uint8Array(17_000).fill(0x61), lanes = new Lanes(100_000);
+  const payload = new Uint8Array(34_000).fill(0x61), lanes = new Lanes(100_000);
   lanes.push(Lane.BULK, new Uint8Array([Frame.GOSSIP]), payload);
   const out = new Uint8Array(40_000);
-  const cut = lanes.fill(out, 0, 10_000), end = lanes.fill(out, cut, cut + 10_000);
+  const cut = lanes.fill(out, 0, 20_000), end = lanes.fill(out, cut, cut + 20_000);
   const parts = [out.slice(0, cut), out.slice(cut, end)];
-  return parts.map((part) => ({ head: toHex(part, 0, 5), bytes: part.length }));
+  return parts.map((part) => ({ head: toHex(part, 0, 6), bytes: part.length }));
 }
 
 /** Everything. */

@@ -303,7 +303,7 @@ Deno.test("the stored chunks come together as one message", () => {
     assertEquals(message, undefined);
     message = reassembly.add(part, reader.at, part.length);
   }
-  assertEquals(message?.length, 17_001);
+  assertEquals(message?.length, 34_001);
   assertEquals(message?.[0], Frame.GOSSIP);
 });
 

@@ -16,7 +16,7 @@ const MOST_TOGETHER = 2 ** MOST_HEIGHT;
 const STREAM = 4;
 
 /** Where fewer messages or bytes are retained none are bundled, and no bundle is taken as a whole: what is dropped of it is all of it. */
-const BUNDLED_FROM = { messages: 16 * BUNDLE_MESSAGES, bytes: 64 * BUNDLE_BYTES };
+const BUNDLED_FROM = { messages: 16 * BUNDLE_MESSAGES, bytes: 32 * BUNDLE_BYTES };
 /** For so long nothing is bundled after somebody took a bundle apart: he will do so again, and what he passes on is larger. */
 const APART_PAUSE_MS = 60_000;
 

@@ -371,7 +371,7 @@ Deno.test("copies of a bundle count as copies of all its messages", () => {
 });
 
 Deno.test("large messages go by themselves, and bundles stay below a frame's and the topic's bounds", () => {
-  for (const [messageBytes, most] of [[1_000_000, 16_100], [500, 500]] as const) {
+  for (const [messageBytes, most] of [[1_000_000, 32_100], [500, 500]] as const) {
     const [world, nodes] = start([[0, 1]], false, { limits: { messageBytes } });
     const [a, b] = nodes as [TestNode, TestNode];
     const sizes = [
