@@ -23,6 +23,8 @@ export interface Contender {
 /** What one run printed. */
 export type RunResult = WorkloadResult & { rssMb: number };
 
+/** Loads of gossipsub with a link between every two nodes; the others would take it minutes. */
+const ALL_LINKED: readonly string[] = ["1k", "paced"];
 const folder = new URL("../", import.meta.url);
 /** How long one run may take. */
 const RUN_MS = 180_000;
@@ -36,7 +38,8 @@ export function contenders(): Contender[] {
     script("ours", "cluster.ts", () => true),
     script("limit", "limit.ts", unsigned),
     script("flooding", "flood.ts", unsigned),
-    gossipsub(),
+    gossipsub("gossipsub", "main.ts", () => true),
+    gossipsub("gossipsub-all", "all_linked.ts", ({ name }) => ALL_LINKED.includes(name)),
     iroh(unsigned),
     go(),
   ];
@@ -48,16 +51,16 @@ function script(name: string, file: string, loads: (load: Load) => boolean): Con
   return { name, slow: false, prepare: () => Promise.resolve(undefined), loads, command };
 }
 
-function gossipsub(): Contender {
+function gossipsub(name: string, file: string, loads: (load: Load) => boolean): Contender {
   const at = (file: string) => new URL(`peers/gossipsub/${file}`, folder).pathname;
   const config = ["--config", at("deno.json"), "--frozen"];
   return {
-    name: "gossipsub",
+    name,
     slow: true,
-    loads: () => true,
-    command: () => [Deno.execPath(), "run", "--quiet", "-A", ...config, at("main.ts"), "--json"],
+    loads,
+    command: () => [Deno.execPath(), "run", "--quiet", "-A", ...config, at(file), "--json"],
     async prepare() {
-      const { code, stderr } = await run([Deno.execPath(), "cache", ...config, at("main.ts")]);
+      const { code, stderr } = await run([Deno.execPath(), "cache", ...config, at(file)]);
       return code === 0 ? undefined : `its packages cannot be had: ${lastLine(stderr)}`;
     },
   };

@@ -29,7 +29,9 @@ export function verdicts(runs: Runs): Outcome[] {
   };
   const rate = "deliveriesPerSec";
   const of = (load: string, name = "ours") => [load, name] as const;
-  ratio("1 KiB beside gossipsub", rate, of("1k"), of("1k", "gossipsub"), { least: 100 });
+  for (const name of ["gossipsub", "gossipsub-all"]) {
+    ratio(`1 KiB beside ${name}`, rate, of("1k"), of("1k", name), { least: 100 });
+  }
   ratio("1 KiB beside the limit", rate, of("1k"), of("1k", "limit"), { least: 0.6 });
   ratio("signed beside gossipsub", rate, of("signed"), of("signed", "gossipsub"), { least: 25 });
   ratio("100 B beside the limit", rate, of("100b"), of("100b", "limit"), { least: 0.4 });

@@ -11,7 +11,7 @@ import { type Peer, startPeer } from "./peer.ts";
 
 const TOPIC = "bench";
 /** Every node dials those so many places on: a degree of 6, which is gossipsub's D. */
-const STEPS = [1, 2, 5];
+const SIX_LINKS = [1, 2, 5];
 
 let wireBytes = 0;
 const write = Socket.prototype.write;
@@ -23,7 +23,7 @@ Socket.prototype.write = function (this: Socket, chunk: any, ...rest: any[]): bo
 };
 
 /** Nodes in this process, all on one topic. */
-class GossipsubCluster implements Cluster {
+export class GossipsubCluster implements Cluster {
   readonly nodes: number;
   onDelivery: (node: number, payload: Uint8Array) => void = () => {};
   readonly #peers: Peer[];
@@ -51,11 +51,16 @@ class GossipsubCluster implements Cluster {
     });
   }
 
-  static async start(nodes: number, sign: boolean): Promise<GossipsubCluster> {
+  /** Starts nodes that each dial those `steps` places on, and waits for their meshes. */
+  static async start(
+    nodes: number,
+    sign: boolean,
+    steps: readonly number[] = SIX_LINKS,
+  ): Promise<GossipsubCluster> {
     const peers: Peer[] = [];
     for (let i = 0; i < nodes; i++) peers.push(await startPeer(sign));
     for (let i = 0; i < nodes; i++) {
-      for (const step of STEPS) {
+      for (const step of steps) {
         const other = peers[(i + step) % nodes]!;
         if (other !== peers[i]) await peers[i]!.dial(other.getMultiaddrs());
       }
