@@ -5,7 +5,8 @@
  */
 
 import type { Host, PeerId } from "./host.ts";
-import { sameBytes, type SignedRecord, verifyRecord } from "../wire/record.ts";
+import { sameBytes } from "../wire/bytes.ts";
+import { type SignedRecord, verifyRecord } from "../wire/record.ts";
 
 /** A bounded map from peer to record; the longest unused is forgotten first. */
 export class AddressBook {

@@ -7,7 +7,7 @@
 import type { PeerId, TimerId } from "../core/host.ts";
 import type { Verdict } from "../core/tree/port.ts";
 import type { Limits } from "../limits.ts";
-import { WireError } from "../wire/bytes.ts";
+import { sameBytes, WireError } from "../wire/bytes.ts";
 import { decodeRecord, type SignedRecord, verifyRecord } from "../wire/record.ts";
 import { Directory } from "./directory.ts";
 import { CHANGE_MS, CHANGES_BURST, gained, OwnRecord } from "./own_record.ts";
@@ -25,7 +25,7 @@ import {
 } from "./pages.ts";
 import type { DirectoryPort } from "./port.ts";
 import { isOn, topicKey } from "./topic_key.ts";
-import { DirectoryTable, RECORD_TTL_MOST_SECONDS, sameBytes } from "./table.ts";
+import { DirectoryTable, RECORD_TTL_MOST_SECONDS } from "./table.ts";
 
 /** Records of a fetched page that are checked before other work gets a turn: about 5 ms. */
 const SLICE = 64;

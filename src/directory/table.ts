@@ -6,7 +6,7 @@
 
 import type { PeerId } from "../core/host.ts";
 import type { Limits } from "../limits.ts";
-import { fromHex } from "../wire/bytes.ts";
+import { fromHex, sameBytes } from "../wire/bytes.ts";
 import type { SignedRecord } from "../wire/record.ts";
 import type { DirectorySource } from "./directory.ts";
 import { hasShard, shardsOf, topicKey } from "./topic_key.ts";
@@ -268,11 +268,6 @@ export class DirectoryTable implements DirectorySource {
     this.#sha256(scratch, 0, 40, scratch, 40);
     return { high: view.getUint32(40), low: view.getUint32(44) };
   }
-}
-
-/** True where both hold the same bytes. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function addTo<K>(index: Map<K, Set<PeerId>>, key: K, id: PeerId): void {

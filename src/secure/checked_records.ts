@@ -5,7 +5,7 @@
  */
 
 import type { PeerId } from "../core/host.ts";
-import { sameBytes } from "../wire/record.ts";
+import { sameBytes } from "../wire/bytes.ts";
 
 /** Records remembered by default; most cost about 500 bytes. */
 const MOST_RECORDS = 2_048;

@@ -7,6 +7,7 @@
 import crypto from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Buffer } from "node:buffer";
+import { sameBytes } from "../wire/bytes.ts";
 import { isAcceptableKey, isAcceptableSignature } from "./ed25519_rules.ts";
 import type {
   AeadPrimitives,
@@ -101,11 +102,23 @@ export const nodeAgreement: AgreementPrimitives = {
   },
 };
 
+/** As many handshakes as are under way together while many nodes start. */
+const MOST_KNOWN = 8;
+/** The public keys used last: a handshake uses its ephemeral one twice, and making a key object takes a 6th of an agreement. */
+const known: { readonly raw: Uint8Array; readonly key: KeyObject }[] = [];
+
+function theirKey(raw: Uint8Array): KeyObject {
+  let found = known.find((each) => sameBytes(each.raw, raw));
+  if (found === undefined) {
+    found = { raw: raw.slice(), key: publicKey(X25519_OID, raw) };
+    known.unshift(found);
+    known.length = Math.min(known.length, MOST_KNOWN);
+  }
+  return found.key;
+}
+
 function agree(own: KeyObject, theirs: Uint8Array): Uint8Array {
-  const shared = crypto.diffieHellman({
-    privateKey: own,
-    publicKey: publicKey(X25519_OID, theirs),
-  });
+  const shared = crypto.diffieHellman({ privateKey: own, publicKey: theirKey(theirs) });
   // OpenSSL's and this runtime's newer versions throw here themselves; older ones returned the zeros.
   if (shared.every((byte) => byte === 0)) throw new Error("X25519 gave all zeros");
   return plain(shared);

@@ -9,7 +9,7 @@
  */
 
 import { Batch, HASH_BYTES, MOST_BUNDLE_HEIGHT, wayBytes } from "./batch.ts";
-import { varintSize, WireError, writeVarint } from "./bytes.ts";
+import { sameBytes, varintSize, WireError, writeVarint } from "./bytes.ts";
 import {
   BUNDLE_MARK,
   gossipDigest,
@@ -169,14 +169,13 @@ export class BundleParts {
   /** True where the message with that counter is in it, and has that hash. */
   holds(seq: number, digest: Uint8Array): boolean {
     const index = seq - this.#shape.seq;
-    return index >= 0 && index < this.count &&
-      this.digest(index).every((byte, i) => byte === digest[i]);
+    return index >= 0 && index < this.count && sameBytes(this.digest(index), digest);
   }
 
   /** True where the root at its end is that of its messages; nobody could check a part of it otherwise. */
   get sound(): boolean {
     const { payloadEnd } = this.#shape;
-    return this.#tied().root.every((byte, i) => byte === this.#body[payloadEnd + i]);
+    return sameBytes(this.#tied().root, this.#body.subarray(payloadEnd));
   }
 
   /** The hash of its `index`th message, 32 bytes. */

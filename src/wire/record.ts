@@ -8,7 +8,7 @@
  */
 
 import type { PeerId } from "../core/host.ts";
-import { fromHex, toHex, WireError } from "./bytes.ts";
+import { fromHex, sameBytes, toHex, WireError } from "./bytes.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 
 /** The context label of record signatures. */
@@ -231,14 +231,6 @@ export function decodeRecord(bytes: Uint8Array): SignedRecord {
   const record = found ? other : decodeFully(bytes);
   decoded[place + 1] = known;
   return decoded[place] = record;
-}
-
-/** True where both hold the same bytes. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 function decodeFully(bytes: Uint8Array): SignedRecord {
