@@ -116,6 +116,7 @@ export class DirectoryTopic implements TopicHandlers {
     this.#core = node.join({
       name,
       key: topicKey(options.network, name, host),
+      background: true,
       // Records are small and rare: links drawn at random hold this overlay together best.
       overlay: { ...options.overlay, swapMs: 0 },
       tree: {

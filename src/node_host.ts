@@ -83,8 +83,8 @@ export class NodeHost implements Host {
   lag(): number {
     return this.#transport.lag?.() ?? 0;
   }
-  connect(peer: PeerId, addresses: readonly string[]): void {
-    this.#transport.connect(peer, addresses);
+  connect(peer: PeerId, addresses: readonly string[], urgent?: () => boolean): void {
+    this.#transport.connect(peer, addresses, urgent);
   }
   queued(peer: PeerId): boolean {
     return this.#transport.queued?.(peer) ?? false;

@@ -96,7 +96,7 @@ export interface Transport extends Clock {
   /** Names the receiver of everything that happens; called once, before anything else. */
   start(sink: TransportSink): void;
   /** See `Host.connect`. */
-  connect(peer: PeerId, addresses: readonly string[]): void;
+  connect(peer: PeerId, addresses: readonly string[], urgent?: () => boolean): void;
   /** True where such a dial has not begun: others go before it. Without it: each begins at once. */
   queued?(peer: PeerId): boolean;
   /** Dials "host:port" or "id@host:port" and resolves with the peer once the link is up. Errors are `GossipError`s. */

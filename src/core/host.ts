@@ -93,9 +93,9 @@ export interface Host extends Clock {
   record(): SignedRecord;
   /**
    * Asks for a connection to `peer`. Answered, never inside this call, by `Node.peerUp` or `Node.unreachable`;
-   * does nothing where one is up or on its way.
+   * does nothing where one is up or on its way. Where dials wait for their turn, one that is `urgent` then goes first.
    */
-  connect(peer: PeerId, addresses: readonly string[]): void;
+  connect(peer: PeerId, addresses: readonly string[], urgent?: () => boolean): void;
   /** True where such a dial has not begun: others go before it. Without it: each begins at once. */
   queued?(peer: PeerId): boolean;
   /** Counts one more reason to keep the connection to `peer`. */

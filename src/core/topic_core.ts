@@ -25,6 +25,8 @@ export interface TopicSettings {
   readonly name: string;
   /** SHA-256 of network and name, 32 bytes. */
   readonly key: Uint8Array;
+  /** Nobody waits for it: its dials are not urgent. */
+  readonly background?: boolean;
   readonly overlay: OverlayOptions;
   readonly tree: PlumtreeOptions;
 }
@@ -52,6 +54,7 @@ export class TopicCore {
   readonly tree: Plumtree;
   readonly handlers: TopicHandlers;
   readonly #node: Node;
+  readonly #background: boolean;
   /** True while the goodbyes of {@linkcode close} are sent. */
   leaving = false;
   /** True from {@linkcode close} on. */
@@ -64,8 +67,14 @@ export class TopicCore {
     this.key = settings.key;
     this.keyHex = toHex(settings.key);
     this.handlers = handlers;
+    this.#background = settings.background ?? false;
     this.overlay = new HyParView(new OverlayDoor(node, this), settings.overlay, node.limits);
     this.tree = new Plumtree(new TreeDoor(node, this), settings.tree, node.limits);
+  }
+
+  /** True where somebody may wait for its first neighbour. */
+  get lonely(): boolean {
+    return !this.#background && !this.closed && this.overlay.active.length === 0;
   }
 
   /** The CBOR of an overlay message came in. */

@@ -16,6 +16,8 @@ export interface Waiter {
 
 /** Most addresses of one dial. */
 const MOST_ADDRESSES = 8;
+/** So many of those who asked for it are remembered. */
+const MOST_WISHES = 8;
 
 /** A dial that waits, is under way, or has ended. */
 export class Dial {
@@ -40,6 +42,8 @@ export class Dial {
   /** Ends what is under way. */
   readonly controller = new AbortController();
   readonly #known = new Set<string>();
+  /** Whether it is urgent, as those say who asked for it; the newest last. */
+  readonly #wishes: (() => boolean)[] = [];
 
   constructor(peer: PeerId | undefined, key: string) {
     this.peer = peer;
@@ -55,11 +59,23 @@ export class Dial {
     }
   }
 
+  /** Adds what tells whether it is urgent for one who asked. */
+  wish(urgent: () => boolean): void {
+    this.#wishes.push(urgent);
+    if (this.#wishes.length > MOST_WISHES) this.#wishes.shift();
+  }
+
+  /** True where somebody waits for it, or it is urgent for one of those who asked. */
+  get urgent(): boolean {
+    return this.waiters.length > 0 || this.#wishes.some((wish) => wish());
+  }
+
   /** Takes over what another dial to the same peer wants. */
   absorb(other: Dial): void {
     this.add(other.addresses);
     this.waiters.push(...other.waiters.splice(0));
     this.wanted ||= other.wanted;
+    for (const wish of other.#wishes) this.wish(wish);
     other.wanted = false;
   }
 }

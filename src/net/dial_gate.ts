@@ -3,8 +3,8 @@
  *
  * One thread does the handshakes of all nodes in a process, and both ends of those among them. Where many of them start at once, all
  * their dials together would each be so late that everybody times out, is refused as one stranger too many, and tries again. So they go a
- * few at a time, one node after the other: who has many dials waiting does not keep those from the network who have their first one. A dial
- * that waits for the network and not for this thread gives its place up soon.
+ * few at a time, one node after the other: who has many dials waiting does not keep those from the network who have their first one. And those who
+ * are alone go before those who have somebody. A dial that waits for the network and not for this thread gives its place up soon.
  *
  * @module
  */
@@ -15,13 +15,28 @@ import type { Clock } from "../core/host.ts";
 export const DIALS_AT_ONCE = 24;
 /** Milliseconds after which a dial's place is free at the latest. */
 export const PLACE_MS = 1_000;
+/** One in so many places goes to a dial that is not urgent, if one waits. */
+const OTHERS = 4;
+
+/** What a gate looks at, each time that a place is free. */
+interface Urgency {
+  /** It goes before those that are not, all but one in {@linkcode OTHERS} times. */
+  readonly urgent: boolean;
+}
+const CALM: Urgency = { urgent: false };
+
+/** A dial that waits. */
+interface Waiting extends Urgency {
+  enter(): void;
+}
 
 /** Places for dials. */
 export class DialGate {
   readonly #most: number;
   /** Who waits, by node, in the order of their turns; no list is empty. */
-  readonly #waiting = new Map<object, Set<() => void>>();
+  readonly #waiting = new Map<object, Set<Waiting>>();
   #taken = 0;
+  #passed = 0;
 
   /** Makes a gate with `most` places. */
   constructor(most: number = DIALS_AT_ONCE) {
@@ -37,11 +52,17 @@ export class DialGate {
    * Gives what gives the place back, at once where one is free; it may be called twice. Rejects with the signal's reason.
    *
    * @param node Whose dial it is.
+   * @param dial Whether it is urgent.
    */
-  enter(node: object, clock: Clock, signal: AbortSignal): (() => void) | Promise<() => void> {
+  enter(
+    node: object,
+    clock: Clock,
+    signal: AbortSignal,
+    dial: Urgency = CALM,
+  ): (() => void) | Promise<() => void> {
     signal.throwIfAborted();
     if (this.#taken >= this.#most) {
-      return this.#wait(node, signal).then(() => this.#place(clock));
+      return this.#wait(node, signal, dial).then(() => this.#place(clock));
     }
     this.#taken++;
     return this.#place(clock);
@@ -59,38 +80,58 @@ export class DialGate {
     return leave;
   }
 
-  #wait(node: object, signal: AbortSignal): Promise<void> {
+  #wait(node: object, signal: AbortSignal, dial: Urgency): Promise<void> {
     return new Promise((resolve, reject) => {
-      const enter = (): void => {
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
       const abort = (): void => {
-        this.#remove(node, enter);
+        this.#remove(node, entry);
         reject(signal.reason);
       };
+      const entry: Waiting = {
+        enter() {
+          signal.removeEventListener("abort", abort);
+          resolve();
+        },
+        get urgent() {
+          return dial.urgent;
+        },
+      };
       const waiting = this.#waiting.get(node);
-      if (waiting === undefined) this.#waiting.set(node, new Set([enter]));
-      else waiting.add(enter);
+      if (waiting === undefined) this.#waiting.set(node, new Set([entry]));
+      else waiting.add(entry);
       signal.addEventListener("abort", abort, { once: true });
     });
   }
 
-  #remove(node: object, enter: () => void): void {
+  #remove(node: object, entry: Waiting): void {
     const waiting = this.#waiting.get(node);
-    waiting?.delete(enter);
+    waiting?.delete(entry);
     if (waiting?.size === 0) this.#waiting.delete(node);
   }
 
   /** Hands a place to the node whose turn it is; its next dial waits until all others have had theirs. */
   #pass(): void {
-    for (const [node, waiting] of this.#waiting) {
-      const [enter] = waiting;
-      this.#waiting.delete(node);
-      waiting.delete(enter!);
-      if (waiting.size > 0) this.#waiting.set(node, waiting);
-      return enter!();
+    const urgent = this.#passed++ % OTHERS < OTHERS - 1;
+    const next = urgent ? this.#urgent() ?? this.#first() : this.#first();
+    if (next === undefined) {
+      this.#taken--;
+      return;
     }
-    this.#taken--;
+    const [node, entry] = next, rest = this.#waiting.get(node)!;
+    rest.delete(entry);
+    this.#waiting.delete(node);
+    if (rest.size > 0) this.#waiting.set(node, rest);
+    entry.enter();
+  }
+
+  #first(): [node: object, entry: Waiting] | undefined {
+    for (const [node, [entry]] of this.#waiting) return [node, entry!];
+    return undefined;
+  }
+
+  #urgent(): [node: object, entry: Waiting] | undefined {
+    for (const [node, waiting] of this.#waiting) {
+      for (const entry of waiting) if (entry.urgent) return [node, entry];
+    }
+    return undefined;
   }
 }

@@ -89,10 +89,11 @@ export class Dialer {
   }
 
   /** See `Transport.connect`. The pool has looked whether a link is up. */
-  connect(peer: PeerId, addresses: readonly string[]): void {
+  connect(peer: PeerId, addresses: readonly string[], urgent: () => boolean): void {
     const existing = this.#byPeer.get(peer);
     if (existing !== undefined) {
       existing.wanted = true;
+      existing.wish(urgent);
       return existing.add(addresses);
     }
     const pause = this.#options.backoff.remaining(peer);
@@ -100,6 +101,7 @@ export class Dialer {
     if (cause !== undefined) return this.#options.owner.unreachable(peer, cause);
     const dial = new Dial(peer, peer);
     dial.wanted = true;
+    dial.wish(urgent);
     dial.add(addresses);
     this.#begin(dial);
   }
@@ -278,7 +280,7 @@ export class Dialer {
       throw new GossipError("wrong-peer", `${address} is not an address of ${dial.peer}`);
     }
     const signal = dial.controller.signal;
-    const place = gate.enter(this, clock, signal);
+    const place = gate.enter(this, clock, signal, dial);
     const leave = typeof place === "function" ? place : await place;
     dial.begun = true;
     counters.dials++;

@@ -176,8 +176,8 @@ export class StreamTransport implements Transport {
   }
 
   /** See {@linkcode Transport.connect}. */
-  connect(peer: PeerId, addresses: readonly string[]): void {
-    if (this.#pool.get(peer) === undefined) this.#dialer.connect(peer, addresses);
+  connect(peer: PeerId, addresses: readonly string[], urgent = () => false): void {
+    if (this.#pool.get(peer) === undefined) this.#dialer.connect(peer, addresses, urgent);
   }
 
   /** See {@linkcode Transport.queued}. */

@@ -26,6 +26,22 @@ Deno.test("dial gate: a few at a time, one node after the other", async () => {
   assertEquals(clock.size, 0, "no timer remains");
 });
 
+Deno.test("dial gate: those who are alone go first, and all the others now and then", async () => {
+  const clock = new ManualClock(), gate = new DialGate(1), never = new AbortController().signal;
+  const order: string[] = [], leave = await gate.enter({}, clock, never);
+  const next = async (name: string, urgent: boolean) => {
+    const left = await gate.enter({}, clock, never, { urgent });
+    order.push(name);
+    left();
+  };
+  const all = ["a", "b", "c"].map((name) => next(name, false));
+  all.push(...["U", "V", "W", "X", "Y"].map((name) => next(name, true)));
+  leave();
+  await Promise.all(all);
+  assertEquals(order.join(""), "UVWaXYbc");
+  assertEquals([gate.taken, clock.size], [0, 0]);
+});
+
 Deno.test("dial gate: a dial that waits for the network gives its place up, one that is given up leaves the row", async () => {
   const clock = new ManualClock(), gate = new DialGate(1), stop = new AbortController();
   const never = new AbortController().signal, node = {};
