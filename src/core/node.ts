@@ -205,7 +205,7 @@ export class Node {
     this.#outbox.add(peer, topic, frame);
     const addresses = topic.overlay.recordOf(peer)?.addresses ?? [];
     if (addresses.length > 0 && !this.#bans.has(peer, this.host.now())) {
-      this.host.connect(peer, addresses, () => topic.lonely);
+      this.host.connect(peer, addresses, topic.lonely);
     } else {
       // Never inside the call: the overlay is in the middle of a step.
       this.host.after(0, () => {

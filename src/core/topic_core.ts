@@ -72,10 +72,9 @@ export class TopicCore {
     this.tree = new Plumtree(new TreeDoor(node, this), settings.tree, node.limits);
   }
 
-  /** True where somebody may wait for its first neighbour. */
-  get lonely(): boolean {
-    return !this.#background && !this.closed && this.overlay.active.length === 0;
-  }
+  /** Whether somebody may wait for its first neighbour; one function for all dials. */
+  readonly lonely = (): boolean =>
+    !this.#background && !this.closed && this.overlay.active.length === 0;
 
   /** The CBOR of an overlay message came in. */
   receiveOverlay(peer: PeerId, bytes: Uint8Array): void {

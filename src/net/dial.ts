@@ -42,8 +42,8 @@ export class Dial {
   /** Ends what is under way. */
   readonly controller = new AbortController();
   readonly #known = new Set<string>();
-  /** Whether it is urgent, as those say who asked for it; the newest last. */
-  readonly #wishes: (() => boolean)[] = [];
+  /** Whether it is urgent, as those say who asked for it. */
+  readonly #wishes = new Set<() => boolean>();
 
   constructor(peer: PeerId | undefined, key: string) {
     this.peer = peer;
@@ -61,13 +61,23 @@ export class Dial {
 
   /** Adds what tells whether it is urgent for one who asked. */
   wish(urgent: () => boolean): void {
-    this.#wishes.push(urgent);
-    if (this.#wishes.length > MOST_WISHES) this.#wishes.shift();
+    this.#wishes.add(urgent);
+    if (this.#wishes.size <= MOST_WISHES) return;
+    const [oldest] = this.#wishes;
+    this.#wishes.delete([...this.#wishes].find((wish) => !wish()) ?? oldest!);
   }
 
-  /** True where somebody waits for it, or it is urgent for one of those who asked. */
+  /** Has come to an end. */
+  settle(): void {
+    this.settled = true;
+    this.#wishes.clear();
+  }
+
+  /** True where somebody awaits it, as this node's bootstrap does, or it is urgent for one of those who asked. */
   get urgent(): boolean {
-    return this.waiters.length > 0 || this.#wishes.some((wish) => wish());
+    if (this.waiters.length > 0) return true;
+    for (const wish of this.#wishes) if (wish()) return true;
+    return false;
   }
 
   /** Takes over what another dial to the same peer wants. */

@@ -17,24 +17,24 @@ export const DIALS_AT_ONCE = 24;
 export const PLACE_MS = 1_000;
 /** One in so many places goes to a dial that is not urgent, if one waits. */
 const OTHERS = 4;
-
-/** What a gate looks at, each time that a place is free. */
-interface Urgency {
-  /** It goes before those that are not, all but one in {@linkcode OTHERS} times. */
-  readonly urgent: boolean;
-}
-const CALM: Urgency = { urgent: false };
+/** Dials that are looked at for one place: with thousands that wait, each place would cost as much as a dial. */
+const LOOKS = 256;
 
 /** A dial that waits. */
-interface Waiting extends Urgency {
+interface Waiting {
   enter(): void;
+  readonly urgent: () => boolean;
 }
+
+/** Who waits, by node, in the order of their turns; no list is empty. */
+type Row = Map<object, Set<Waiting>>;
 
 /** Places for dials. */
 export class DialGate {
   readonly #most: number;
-  /** Who waits, by node, in the order of their turns; no list is empty. */
-  readonly #waiting = new Map<object, Set<Waiting>>();
+  /** All that wait, twice: in the order of turns for urgent dials, and in that for the others. */
+  readonly #urgent: Row = new Map();
+  readonly #others: Row = new Map();
   #taken = 0;
   #passed = 0;
 
@@ -52,17 +52,17 @@ export class DialGate {
    * Gives what gives the place back, at once where one is free; it may be called twice. Rejects with the signal's reason.
    *
    * @param node Whose dial it is.
-   * @param dial Whether it is urgent.
+   * @param urgent Asked each time that a place is free: whether it goes before those that are not, in all but one of {@linkcode OTHERS} times.
    */
   enter(
     node: object,
     clock: Clock,
     signal: AbortSignal,
-    dial: Urgency = CALM,
+    urgent: () => boolean = () => false,
   ): (() => void) | Promise<() => void> {
     signal.throwIfAborted();
     if (this.#taken >= this.#most) {
-      return this.#wait(node, signal, dial).then(() => this.#place(clock));
+      return this.#wait(node, signal, urgent).then(() => this.#place(clock));
     }
     this.#taken++;
     return this.#place(clock);
@@ -80,58 +80,78 @@ export class DialGate {
     return leave;
   }
 
-  #wait(node: object, signal: AbortSignal, dial: Urgency): Promise<void> {
+  #wait(node: object, signal: AbortSignal, urgent: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#remove(node, entry);
         reject(signal.reason);
       };
-      const entry: Waiting = {
-        enter() {
-          signal.removeEventListener("abort", abort);
-          resolve();
-        },
-        get urgent() {
-          return dial.urgent;
-        },
+      const enter = (): void => {
+        signal.removeEventListener("abort", abort);
+        resolve();
       };
-      const waiting = this.#waiting.get(node);
-      if (waiting === undefined) this.#waiting.set(node, new Set([entry]));
-      else waiting.add(entry);
+      const entry: Waiting = { enter, urgent };
+      const waiting = this.#others.get(node) ?? new Set();
+      if (waiting.size === 0) {
+        for (const row of [this.#urgent, this.#others]) row.set(node, waiting);
+      }
+      waiting.add(entry);
       signal.addEventListener("abort", abort, { once: true });
     });
   }
 
   #remove(node: object, entry: Waiting): void {
-    const waiting = this.#waiting.get(node);
+    const waiting = this.#others.get(node);
     waiting?.delete(entry);
-    if (waiting?.size === 0) this.#waiting.delete(node);
+    if (waiting?.size === 0) { for (const row of [this.#urgent, this.#others]) row.delete(node); }
   }
 
-  /** Hands a place to the node whose turn it is; its next dial waits until all others have had theirs. */
+  /** Hands a place on: to the node whose turn it is with an urgent dial, or with another one, else to the first of all. Its next turn comes after all others'. */
   #pass(): void {
     const urgent = this.#passed++ % OTHERS < OTHERS - 1;
-    const next = urgent ? this.#urgent() ?? this.#first() : this.#first();
-    if (next === undefined) {
-      this.#taken--;
-      return;
-    }
-    const [node, entry] = next, rest = this.#waiting.get(node)!;
-    rest.delete(entry);
-    this.#waiting.delete(node);
-    if (rest.size > 0) this.#waiting.set(node, rest);
-    entry.enter();
+    const entry = urgent && this.#take(this.#urgent, true) || this.#take(this.#others, false) ||
+      this.#take(this.#others, undefined);
+    if (entry) entry.enter();
+    else this.#taken--;
   }
 
-  #first(): [node: object, entry: Waiting] | undefined {
-    for (const [node, [entry]] of this.#waiting) return [node, entry!];
-    return undefined;
+  /** Takes out the first dial of a row that is urgent, or is not, or of all. */
+  #take(row: Row, urgent: boolean | undefined): Waiting | undefined {
+    const found = find(row, urgent);
+    if (found === undefined) return undefined;
+    const [node, entry] = found;
+    turn(row, node);
+    this.#remove(node, entry);
+    return entry;
   }
+}
 
-  #urgent(): [node: object, entry: Waiting] | undefined {
-    for (const [node, waiting] of this.#waiting) {
-      for (const entry of waiting) if (entry.urgent) return [node, entry];
+/** The first dial in a row that is urgent, or is not, as far as it is looked for. Nodes without one have had their turn. */
+function find(row: Row, urgent: boolean | undefined): [node: object, entry: Waiting] | undefined {
+  let looks = 0, nodes = row.size;
+  for (const [node, waiting] of row) {
+    if (nodes-- === 0) break;
+    for (const entry of waiting) {
+      if (urgent === undefined || isUrgent(entry) === urgent) return [node, entry];
+      if (++looks === LOOKS) return undefined;
     }
-    return undefined;
+    turn(row, node);
+  }
+  return undefined;
+}
+
+/** Puts a node behind all others. */
+function turn(row: Row, node: object): void {
+  const waiting = row.get(node)!;
+  row.delete(node);
+  row.set(node, waiting);
+}
+
+/** What throws must not cost the process a place. */
+function isUrgent({ urgent }: Waiting): boolean {
+  try {
+    return urgent();
+  } catch {
+    return false;
   }
 }

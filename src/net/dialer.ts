@@ -198,7 +198,9 @@ export class Dialer {
   #begin(dial: Dial): void {
     if (dial.peer === undefined) this.#byAddress.set(dial.key, dial);
     else this.#byPeer.set(dial.peer, dial);
-    this.#queue.push(dial);
+    // An urgent one goes before the others here, too; while it waits, those before it are urgent.
+    const at = dial.urgent ? this.#queue.findIndex((other) => !other.urgent) : -1;
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, dial);
     this.#next();
   }
 
@@ -231,10 +233,7 @@ export class Dialer {
           if (await this.#stepped(dial, cause)) return;
           if (dial.settled) return;
           if (++retries <= MOST_RETRIES) dial.addresses.unshift(address);
-          else {last = new GossipError(
-              "dial-failed",
-              "another connection should win and never came",
-            );}
+          else last = new GossipError("dial-failed", "another connection won and never came");
           continue;
         }
         last = asDialError(cause, address);
@@ -280,7 +279,7 @@ export class Dialer {
       throw new GossipError("wrong-peer", `${address} is not an address of ${dial.peer}`);
     }
     const signal = dial.controller.signal;
-    const place = gate.enter(this, clock, signal, dial);
+    const place = gate.enter(this, clock, signal, () => dial.urgent || !!this.#queue[0]?.urgent);
     const leave = typeof place === "function" ? place : await place;
     dial.begun = true;
     counters.dials++;
@@ -391,7 +390,7 @@ export class Dialer {
   }
 
   #settle(dial: Dial): void {
-    dial.settled = true;
+    dial.settle();
     if (this.#byAddress.get(dial.key) === dial) this.#byAddress.delete(dial.key);
     if (dial.peer !== undefined && this.#byPeer.get(dial.peer) === dial) {
       this.#byPeer.delete(dial.peer);

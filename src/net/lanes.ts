@@ -12,10 +12,11 @@ import { Frame, Lane } from "../wire/frames.ts";
 
 /**
  * A message up to this many bytes travels as one frame, a larger one in CHUNK frames that fill what room a record has left. As much as a record of whole
- * frames holds beside the connection's own: chunks are put together again, which is one more copy.
+ * frames holds beside the connection's own: chunks are put together again, which is one more copy. One of more than {@linkcode LARGE_FRAME} is cut, too,
+ * where it would not fit behind control frames, or it would wait for a record without any.
  */
 export const CHUNK_BYTES = 32_700;
-/** Frames above this many bytes go on filling a record up to the limit of chunks: two of them would not share one of whole frames. */
+/** Frames above this many bytes fill a record up to the limit of chunks: two of them would not share one of whole frames. */
 const LARGE_FRAME = 16 * 1024;
 /** Records that a lane waits through, empty-handed, before it goes first once. */
 export const PATIENCE = 16;
@@ -109,10 +110,11 @@ export class Lanes {
   ): number {
     const begin = at;
     while (!queue.empty) {
-      const size = queue.size;
-      if (size <= CHUNK_BYTES) {
-        const end = at + varintSize(size) + size;
-        if (end > limit && (size <= LARGE_FRAME || end > chunks)) break;
+      const size = queue.size, large = size > LARGE_FRAME;
+      const end = at + varintSize(size) + size;
+      const cut = size > CHUNK_BYTES || queue.offset > 0 || large && chunks < limit && end > chunks;
+      if (!cut) {
+        if (end > (large ? Math.max(limit, chunks) : limit)) break;
         at = writeVarint(out, at, size);
         at = queue.copy(out, at, size);
       } else {

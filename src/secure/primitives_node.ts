@@ -102,9 +102,9 @@ export const nodeAgreement: AgreementPrimitives = {
   },
 };
 
-/** As many handshakes as are under way together while many nodes start. */
+/** Enough for handshakes that take turns; one whose key has gone makes it again. */
 const MOST_KNOWN = 8;
-/** The public keys used last: a handshake uses its ephemeral one twice, and making a key object takes a 6th of an agreement. */
+/** The public keys seen last: a handshake uses the other side's ephemeral one twice, and making a key object takes a 6th of an agreement. */
 const known: { readonly raw: Uint8Array; readonly key: KeyObject }[] = [];
 
 function theirKey(raw: Uint8Array): KeyObject {

@@ -14,7 +14,7 @@ import type { Lane } from "../wire/frames.ts";
 import { FRAME_OVERHEAD, type InFlight, type LinkEnd } from "./sim_link.ts";
 import type { SimEvent, VirtualClock } from "./virtual_clock.ts";
 
-/** Bytes of a message that leave, or are taken, in one piece: what another lane or link waits for. */
+/** Bytes of a message that leave, or are taken, in one piece: what another lane or link waits for. The transport's largest piece is a record; its size is no matter of this model. */
 export const PIECE_BYTES = 16 * 1024;
 
 /**

@@ -30,7 +30,7 @@ Deno.test("dial gate: those who are alone go first, and all the others now and t
   const clock = new ManualClock(), gate = new DialGate(1), never = new AbortController().signal;
   const order: string[] = [], leave = await gate.enter({}, clock, never);
   const next = async (name: string, urgent: boolean) => {
-    const left = await gate.enter({}, clock, never, { urgent });
+    const left = await gate.enter({}, clock, never, () => urgent);
     order.push(name);
     left();
   };
@@ -39,6 +39,32 @@ Deno.test("dial gate: those who are alone go first, and all the others now and t
   leave();
   await Promise.all(all);
   assertEquals(order.join(""), "UVWaXYbc");
+  assertEquals([gate.taken, clock.size], [0, 0]);
+});
+
+Deno.test("dial gate: who has urgent dials without end gets a calm one through in its turn", async () => {
+  const clock = new ManualClock(), gate = new DialGate(1), never = new AbortController().signal;
+  const [x, y] = [{}, {}], order: string[] = [];
+  const leave = await gate.enter({}, clock, never);
+  const next = async (node: object, name: string, urgent: () => boolean) => {
+    const left = await gate.enter(node, clock, never, urgent);
+    order.push(name);
+    // Before this one's place is given back.
+    if (name === "U" && order.length < 60) all.push(next(node, "U", () => true));
+    left();
+  };
+  const all = [next(x, "U", () => true), next(x, "x", () => false)];
+  for (let i = 0; i < 5; i++) all.push(next(y, "y", () => false));
+  // A wish that throws costs nobody a place.
+  all.push(next({}, "z", () => {
+    throw new Error("no");
+  }));
+  leave();
+  for (let i = 0; i < all.length; i++) await all[i];
+  const calm = order.filter((name) => name !== "U");
+  assertEquals(calm.slice(0, 3).sort(), ["x", "y", "z"]);
+  assertEquals(calm.length, 7);
+  assertEquals(order.slice(0, 12).filter((name) => name === "U").length, 9, order.join(""));
   assertEquals([gate.taken, clock.size], [0, 0]);
 });
 

@@ -151,10 +151,31 @@ Deno.test("the largest frame that is not cut fits behind the connection's own, a
   for (const size of [20_000, 30_000, 20_000]) lanes.push(Lane.NORMAL, frame(size, 2), undefined);
   const wide = new Uint8Array(60 * 1024);
   assertEquals(lanes.fill(wide, 0, RECORD, wide.length), 20_003 + 30_003);
-  // Behind control there is no more than a record of whole frames.
-  lanes.push(Lane.CONTROL, frame(20_000, 3), undefined);
-  assertEquals(lanes.fill(wide, 0, RECORD, wide.length, 8_192), 20_003);
   assertEquals(take(lanes, into), [frame(20_000, 2)]);
+});
+
+Deno.test("control in every record holds no large frame up, nor lets a slower lane overtake it", () => {
+  const lanes = new Lanes(1 << 20), into = new Reassembly(1 << 20), out = new Uint8Array(60 * 1024);
+  const slow = [frame(32_060, 1), frame(32_060, 2), frame(20, 3)];
+  lanes.push(Lane.NORMAL, slow[0]!, undefined);
+  lanes.push(Lane.NORMAL, slow[1]!, undefined);
+  lanes.push(Lane.BULK, slow[2]!, undefined);
+  const came: Uint8Array[] = [];
+  let records = 0;
+  for (; came.length < 3; records++) {
+    assert(records < 16);
+    lanes.push(Lane.CONTROL, frame(1_000, 9), undefined);
+    const end = lanes.fill(out, 0, RECORD, out.length, 8_192), reader = new Reader(out, 0, end);
+    // Control is read when all of its record has come.
+    assertLessOrEqual(end, 8_192);
+    while (reader.left > 0) {
+      const bytes = reader.view(reader.varint());
+      const whole = bytes[0] === Frame.CHUNK ? into.add(bytes, 1, bytes.length) : bytes;
+      if (whole !== undefined && whole.length !== 1_000) came.push(whole.slice());
+    }
+  }
+  assertEquals(came, slow);
+  assertLessOrEqual(records, 10);
 });
 
 Deno.test("the memory of a reassembly follows what arrived", () => {
