@@ -25,7 +25,7 @@ export const RECORD_TAG = 16;
  * Two or four records in one write gave the same within the noise (a tenth). A control frame waits for one record at most, so the middle it is.
  */
 export const RECORD_PLAINTEXT = 32 * 1024;
-/** Plaintext of a record that a chunk of a large message fills: `bench:cluster --size 65536` does a 12th more deliveries a second so. */
+/** Plaintext of a record that chunks of a large message or frames above 16 KiB fill: `bench:cluster --size 65536` does a 12th more deliveries a second so. */
 export const CHUNK_PLAINTEXT = 60 * 1024;
 /** The same of one that begins with control frames: they are read when all of it has come. */
 export const URGENT_PLAINTEXT = 8 * 1024;

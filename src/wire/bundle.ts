@@ -25,8 +25,8 @@ import {
 /** Most messages in a bundle. */
 export const BUNDLE_MESSAGES: number = 2 ** MOST_BUNDLE_HEIGHT;
 /**
- * Most bytes of payload that this library puts into a bundle: with all that goes with them they travel in one frame. With half of it a burst of 1 KiB (`bench:cluster`)
- * did a 12th to a fifth fewer deliveries a second: what a record and a hash cost was shared by half as many.
+ * Most bytes of payload that this library puts into a bundle: with all that goes with them they travel in one frame. Half of it takes a 16th more
+ * records in a burst of 1 KiB (two such bundles share one); whether that is slower is less than the noise tells.
  */
 export const BUNDLE_BYTES = 32_000;
 /** Most bytes of payload in a bundle of anybody's: what one of its messages can pin, and what it costs to take it apart. */
