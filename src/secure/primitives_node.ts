@@ -7,7 +7,7 @@
 import crypto from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Buffer } from "node:buffer";
-import { sameBytes } from "../wire/bytes.ts";
+import { giveBack, sameBytes } from "../wire/bytes.ts";
 import { isAcceptableKey, isAcceptableSignature } from "./ed25519_rules.ts";
 import type {
   AeadPrimitives,
@@ -132,7 +132,11 @@ export const nodeAead: AeadPrimitives = {
   seal(key, nonce, ad, plaintext, out, at) {
     const cipher = crypto.createCipheriv(AEAD, key, nonce, OPTIONS);
     if (ad.length > 0) cipher.setAAD(ad, { plaintextLength: plaintext.length });
-    if (plaintext.length > 0) out.set(cipher.update(plaintext), at);
+    if (plaintext.length > 0) {
+      const sealed = cipher.update(plaintext);
+      out.set(sealed, at);
+      giveBack(sealed);
+    }
     cipher.final();
     out.set(cipher.getAuthTag(), at + plaintext.length);
   },

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/asse
 import fc from "fast-check";
 import {
   fromHex,
+  giveBack,
   MAX_VARINT_BYTES,
   Reader,
   toHex,
@@ -104,6 +105,14 @@ Deno.test("done throws while bytes are left", () => {
   assertThrows(() => reader.done(), WireError, "trailing bytes");
   reader.u8();
   reader.done();
+});
+
+Deno.test("memory goes back where it is all theirs and worth the call", () => {
+  const own = new Uint8Array(2_048), small = new Uint8Array(2_047);
+  const shared = new Uint8Array(4_096), view = shared.subarray(0, 4_095);
+  for (const bytes of [own, small, view]) giveBack(bytes);
+  assertEquals([own.length, small.length, view.length], [0, 2_047, 4_095]);
+  giveBack(own);
 });
 
 Deno.test("hex reads back as what was written, in either case", () => {
