@@ -25,6 +25,7 @@ import {
 import { Fetches } from "./directory/fetches.ts";
 import { RESERVED, topicKey } from "./topic_settings.ts";
 import { WireError } from "./wire/bytes.ts";
+import { hashOf } from "./wire/gossip.ts";
 
 /** What the directory's topic is made of. */
 export interface DirectoryParts {
@@ -227,7 +228,7 @@ export class DirectoryTopic implements TopicHandlers {
       wallClock: () => transport.wallClock(),
       sign: (message) => host.sign(message),
       verify: (author, message, signature) => host.verify(author, message, signature),
-      sha256: (bytes, start, end, out, at) => host.sha256(bytes, start, end, out, at),
+      sha256: hashOf(host),
       own: () => ({
         addresses: transport.addresses,
         topics: this.#parts.topics(),

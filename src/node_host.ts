@@ -20,7 +20,14 @@ export interface Signer {
 
 /** What hashes and checks; the real ones, or the simulator's cheap ones. */
 export interface Crypto {
-  sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
+  sha256(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void;
   verify(author: PeerId, message: Uint8Array, signature: Uint8Array): boolean;
   /** See {@linkcode Host.proven}. */
   readonly proven?: WeakSet<SignedRecord>;
@@ -107,8 +114,15 @@ export class NodeHost implements Host {
   leastRtt(peer: PeerId): number | undefined {
     return this.#transport.leastRtt?.(peer) ?? this.rtt(peer);
   }
-  sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
-    this.#crypto.sha256(bytes, start, end, out, at);
+  sha256(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void {
+    this.#crypto.sha256(bytes, start, end, out, at, front);
   }
   sign(message: Uint8Array): Uint8Array {
     return this.#identity.sign(message);

@@ -113,8 +113,15 @@ export interface Host extends Clock {
   rtt(peer: PeerId): number | undefined;
   /** The least of the last few, which is what the way itself costs. Without it: {@linkcode rtt}. */
   leastRtt?(peer: PeerId): number | undefined;
-  /** SHA-256 of `bytes[start, end)` written to `out` at `at` (32 bytes). */
-  sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
+  /** SHA-256 of `front ‖ bytes[start, end)` written to `out` at `at` (32 bytes). */
+  sha256(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void;
   /** Signs with this node's identity; `message` already begins with its context label. */
   sign(message: Uint8Array): Uint8Array;
   /** Checks an ed25519 signature (64 bytes) of `author`. Never throws. */

@@ -228,8 +228,15 @@ class TreeDoor extends Door implements TreePort {
     return this.node.openTopic(this.topic, peer, lane) &&
       this.node.host.send(peer, lane, head, body);
   }
-  sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void {
-    this.node.host.sha256(bytes, start, end, out, at);
+  sha256(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void {
+    this.node.host.sha256(bytes, start, end, out, at, front);
   }
   sign(message: Uint8Array): Uint8Array {
     return this.node.host.sign(message);

@@ -31,8 +31,15 @@ export const NONCE_BYTES = 12;
 export interface HashPrimitives {
   /** SHA-256 of `bytes`. */
   sha256(bytes: Uint8Array): Uint8Array;
-  /** SHA-256 of `bytes[start, end)`, written to `out` at `at`; the cheapest form. */
-  sha256Into(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
+  /** SHA-256 of `front ‖ bytes[start, end)`, written to `out` at `at`; the cheapest form. */
+  sha256Into(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void;
   /** HMAC-SHA-256 of the parts in a row. */
   hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array;
 }

@@ -23,8 +23,10 @@ import type {
 /** SHA-256 and HMAC. */
 export const portableHash: HashPrimitives = {
   sha256: (bytes) => sha256(bytes),
-  sha256Into(bytes, start, end, out, at) {
-    out.set(sha256(bytes.subarray(start, end)), at);
+  sha256Into(bytes, start, end, out, at, front) {
+    const sha = sha256.create();
+    if (front !== undefined) sha.update(front);
+    out.set(sha.update(bytes.subarray(start, end)).digest(), at);
   },
   hmacSha256(key, ...parts) {
     const mac = hmac.create(sha256, key);

@@ -29,13 +29,17 @@ export const nodeHash: HashPrimitives = {
   sha256(bytes) {
     return plain(crypto.createHash("sha256").update(bytes).digest());
   },
-  sha256Into(bytes, start, end, out, at) {
+  sha256Into(bytes, start, end, out, at, front) {
     const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     if (crypto.hash !== undefined && out.setFromHex !== undefined) {
-      const hex = crypto.hash("sha256", part, "hex");
+      const hex = front === undefined
+        ? crypto.hash("sha256", part, "hex")
+        : crypto.createHash("sha256").update(front).update(part).digest("hex");
       (at === 0 && out.length === 32 ? out : out.subarray(at, at + 32)).setFromHex(hex);
     } else {
-      out.set(crypto.createHash("sha256").update(part).digest(), at);
+      const sha = crypto.createHash("sha256");
+      if (front !== undefined) sha.update(front);
+      out.set(sha.update(part).digest(), at);
     }
   },
   // RFC 2104 over two hashes: a third of the time of a Hmac object, of which a handshake would need 24.

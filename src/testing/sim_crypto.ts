@@ -98,6 +98,7 @@ function squeeze(length: number, out: Uint8Array, at: number, words: number): vo
  * @param end The byte behind it.
  * @param out Where the digest goes.
  * @param at Its first byte there.
+ * @param front What is hashed before it, a multiple of 16 bytes.
  */
 export function simSha256(
   bytes: Uint8Array,
@@ -105,10 +106,13 @@ export function simSha256(
   end: number,
   out: Uint8Array,
   at: number,
+  front?: Uint8Array,
 ): void {
   begin(0);
+  // Whole rounds of 16 bytes, so that it makes no difference whether both lie together.
+  if (front !== undefined) absorb(front, 0, front.length);
   absorb(bytes, start, end);
-  squeeze(end - start, out, at, 8);
+  squeeze((front?.length ?? 0) + end - start, out, at, 8);
 }
 
 /** Takes the place of `Host.sign`: 64 bytes that {@linkcode simVerify} accepts for this author and message only. */

@@ -38,17 +38,25 @@ export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 me
 const SIGNED = 1, MARKED = 128;
 const PRIORITIES: readonly Priority[] = ["high", "normal", "bulk"];
 const LANES: readonly Lane[] = [Lane.CONTROL, Lane.NORMAL, Lane.BULK];
+/** Up to so many bytes a body is copied behind the topic's key: for one hash of two parts the runtime takes 1.5 µs more than for one of one. */
+const HASHED_COPIED = 4 * 1024;
 /** Scratch space above this is not kept. */
-const SCRATCH_KEPT = 256 * 1024;
+const SCRATCH_KEPT = 16 * 1024;
 
-/** SHA-256 of `bytes[start, end)` into `out` at `at`, as `TreePort.sha256` has it. */
+/** SHA-256 of `front ‖ bytes[start, end)` into `out` at `at`, as `TreePort.sha256` has it. */
 export type Hash = (
   bytes: Uint8Array,
   start: number,
   end: number,
   out: Uint8Array,
   at: number,
+  front?: Uint8Array,
 ) => void;
+
+/** The hash of whoever has one as a method. */
+export function hashOf(owner: { sha256: Hash }): Hash {
+  return (bytes, start, end, out, at, front) => owner.sha256(bytes, start, end, out, at, front);
+}
 
 /** Where the parts of a body are; one is filled again and again by {@linkcode readGossip}. */
 export interface GossipShape {
@@ -222,8 +230,7 @@ let hashed = scratch;
 
 /**
  * Writes SHA-256(topic key ‖ `bytes[originAt, end)`) to `out`; its first {@linkcode ID_BYTES} are the message id. What lies in
- * `bytes[gapAt, gapEnd)` is left out. The key has to lie in front of the bytes, so both are copied to one scratch buffer: far cheaper than a
- * second hash.
+ * `bytes[gapAt, gapEnd)` is left out.
  */
 export function gossipDigest(
   hash: Hash,
@@ -235,6 +242,9 @@ export function gossipDigest(
   gapAt = originAt,
   gapEnd = originAt,
 ): void {
+  if (gapAt === originAt && end - gapEnd > HASHED_COPIED) {
+    return hash(bytes, gapEnd, end, out, 0, key);
+  }
   const size = key.length + gapAt - originAt + end - gapEnd;
   let space = hashed;
   if (size > SCRATCH_KEPT) {

@@ -30,6 +30,8 @@ for (const [name, p] of twins) {
     const out = new Uint8Array(40);
     p.sha256Into(utf8("xxabcxx"), 2, 5, out, 4);
     assertEquals(out, concat(new Uint8Array(4), abc, new Uint8Array(4)));
+    p.sha256Into(utf8("xxbcxx"), 2, 4, out, 8, utf8("a"));
+    assertEquals(out, concat(new Uint8Array(4), abc.subarray(0, 4), abc));
   });
 
   Deno.test(`${name}: HMAC-SHA-256 answers RFC 4231`, () => {

@@ -3,9 +3,14 @@ import { simPeerId, simSha256, simSign, simVerify } from "../../src/testing/sim_
 import { Rng } from "../../src/testing/rng.ts";
 import { toHex } from "../../src/wire/bytes.ts";
 
-function digest(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+function digest(
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+  front?: Uint8Array,
+): string {
   const out = new Uint8Array(34);
-  simSha256(bytes, start, end, out, 1);
+  simSha256(bytes, start, end, out, 1, front);
   assertEquals([out[0], out[33]], [0, 0]);
   return toHex(out, 1, 33);
 }
@@ -28,6 +33,7 @@ Deno.test("the modelled hash depends on every bit and on the length, and on noth
     const shifted = new Uint8Array(length + 8);
     shifted.set(bytes, 5);
     assertEquals(digest(shifted, 5, 5 + length), plain);
+    if (length >= 32) assertEquals(digest(bytes, 32, length, bytes.subarray(0, 32)), plain);
   }
   assertEquals(seen.size, count);
 });

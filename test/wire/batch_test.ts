@@ -2,10 +2,7 @@ import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { hash } from "node:crypto";
 import { Batch, MOST_HEIGHT, rootOf, signedRoot, wayBytes } from "../../src/wire/batch.ts";
-import type { Hash } from "../../src/wire/gossip.ts";
-
-const sha256: Hash = (bytes, start, end, out, at) =>
-  out.set(hash("sha256", bytes.subarray(start, end), "buffer") as Uint8Array, at);
+import { sha256 } from "./sha256.ts";
 
 function digests(count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => new Uint8Array(32).fill(i + 1));

@@ -163,11 +163,7 @@ function handshake(): Json {
 }
 
 function keyOf(network: string, name: string): Uint8Array {
-  const host = {
-    sha256: (bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number) =>
-      out.set(sha256(bytes.slice(start, end)), at),
-  };
-  return topicKey(network, name, host);
+  return topicKey(network, name, { sha256: primitives().sha256Into });
 }
 
 function gossip(): Json[] {
@@ -177,7 +173,7 @@ function gossip(): Json[] {
     { priority: "bulk", signed: false, payload: "größer", seq: 2 },
   ];
   const key = keyOf(NETWORK, "blocks"), incarnation = 1_700_000_000_123;
-  const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at);
+  const hash: Hash = primitives().sha256Into;
   const origin = signedOrigin(fromHex(ALICE.id), incarnation);
   const stored = (
     { priority, signed, payload, seq }: typeof cases[0],
@@ -232,7 +228,7 @@ function gossip(): Json[] {
 
 function bundles(): Json[] {
   const key = keyOf(NETWORK, "blocks"), incarnation = 1_700_000_000_123;
-  const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at);
+  const hash: Hash = primitives().sha256Into;
   return [true, false].map((signed) => {
     const origin = signed
       ? signedOrigin(fromHex(ALICE.id), incarnation)
@@ -426,7 +422,7 @@ function directory(): Vector[] {
   const table = new DirectoryTable(
     BOB.id,
     DEFAULT_LIMITS,
-    (bytes, start, end, out, at) => out.set(sha256(bytes.slice(start, end)), at),
+    primitives().sha256Into,
   );
   table.put(listed, 300, 0);
   const { fingerprint } = table;

@@ -37,7 +37,8 @@ import {
   readIhave,
   readPrune,
 } from "../../src/wire/tree_messages.ts";
-import { build, FILE, plain, sha256, type Vector } from "./vectors.ts";
+import { sha256 } from "./sha256.ts";
+import { build, FILE, plain, type Vector } from "./vectors.ts";
 
 interface StoredGossip extends Record<"topicKey" | "author" | "payload" | "body", string> {
   signed: boolean;
@@ -184,9 +185,7 @@ Deno.test("the stored messages have the ids and signatures that follow from thei
     assertEquals(toHex(reader.rest()), expected.body);
     readGossip(shape, body, 0, body.length, 1_024);
     const digest = new Uint8Array(32);
-    const hash = (bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number) =>
-      out.set(sha256(bytes.slice(start, end)), at);
-    gossipDigest(hash, fromHex(expected.topicKey), body, shape.originAt, body.length, digest);
+    gossipDigest(sha256, fromHex(expected.topicKey), body, shape.originAt, body.length, digest);
     assertEquals(
       [shape.signed, shape.seq, laneOf(body), toHex(body.subarray(shape.payloadAt))],
       [expected.signed, expected.seq, priorityLane(expected.priority), expected.payload],
@@ -206,15 +205,13 @@ Deno.test("the stored messages have the ids and signatures that follow from thei
       continue;
     }
     const root = new Uint8Array(32);
-    rootOf(hash, digest, body, wayAt, root);
+    rootOf(sha256, digest, body, wayAt, root);
     assertEquals(toHex(root), expected.root);
     assert(verify(expected.author, signedRoot(root), signature));
   }
 });
 
 Deno.test("the stored bundles and their parts have the hashes and signatures that follow from their bytes", () => {
-  const hash = (bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number) =>
-    out.set(sha256(bytes.slice(start, end)), at);
   const shape = gossipShape(), own = new Uint8Array(32);
   for (const expected of stored.bundles as StoredBundle[]) {
     const body = fromHex(expected.body), key = fromHex(expected.topicKey);
@@ -226,8 +223,8 @@ Deno.test("the stored bundles and their parts have the hashes and signatures tha
       payloads.push(toHex(body, start, end));
     });
     assertEquals(payloads, expected.payloads);
-    gossipDigest(hash, key, body, originAt, payloadEnd, own);
-    bundleDigest(hash, own, 0, body, payloadEnd, whole);
+    gossipDigest(sha256, key, body, originAt, payloadEnd, own);
+    bundleDigest(sha256, own, 0, body, payloadEnd, whole);
     assertEquals([toHex(whole), toHex(body, payloadEnd)], [expected.hash, expected.root]);
     const signature = body.subarray(shape.signatureAt, shape.signatureAt + 64);
     if (expected.signed) assert(verify(expected.author, signedBytes(whole), signature));
@@ -237,10 +234,10 @@ Deno.test("the stored bundles and their parts have the hashes and signatures tha
       const { partAt, seqAt } = shape;
       assertEquals([shape.bundle, shape.seq], [false, expected.seq + i]);
       assertEquals(toHex(part, shape.payloadAt), payloads[i]);
-      gossipDigest(hash, key, part, shape.originAt, part.length, own, partAt - 2, seqAt);
+      gossipDigest(sha256, key, part, shape.originAt, part.length, own, partAt - 2, seqAt);
       assertEquals(toHex(own), expected.hashes[i]);
-      rootOf(hash, own, part, partAt + 32, root);
-      bundleDigest(hash, part, partAt, root, 0, whole);
+      rootOf(sha256, own, part, partAt + 32, root);
+      bundleDigest(sha256, part, partAt, root, 0, whole);
       assertEquals([toHex(root), toHex(whole)], [expected.root, expected.hash]);
     });
   }

@@ -13,6 +13,7 @@ import {
   type GossipShape,
   gossipShape,
   type Hash,
+  hashOf,
   ID_BYTES,
   laneOf,
   MARK_BYTES,
@@ -74,7 +75,7 @@ export class Intake {
     this.#context = context;
     this.#parts = parts;
     const { options, limits, port } = context;
-    this.#hash = (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at);
+    this.#hash = hashOf(port);
     this.#authors = new Authors(limits.authors, options.retainSeconds * 1_000);
   }
 

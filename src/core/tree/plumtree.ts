@@ -14,7 +14,7 @@ import {
   draftGossip,
   GOSSIP_WAY,
   type GossipDraft,
-  type Hash,
+  hashOf,
   laneOf,
   originMark,
   type Priority,
@@ -132,7 +132,7 @@ export class Plumtree {
       marked: this.#treeLinks.rule(tree).mark(port.now()),
       payload,
       key: port.key,
-      hash: (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at),
+      hash: hashOf(port),
       signed: options.sign,
     });
     this.#context.counters.published++;
@@ -303,7 +303,7 @@ export class Plumtree {
     if (this.#departures !== undefined) return this.#departures;
     const { port, options, limits } = this.#context;
     const origin = this.#origin ??= this.#makeOrigin();
-    const hash: Hash = (bytes, start, end, out, at) => port.sha256(bytes, start, end, out, at);
+    const hash = hashOf(port);
     return this.#departures = new Departures({
       port,
       sign: options.sign,

@@ -62,7 +62,14 @@ export interface TreePort extends Clock {
   /** The smoothed round-trip time. */
   rtt(peer: PeerId): number | undefined;
   /** See `Host.sha256`. */
-  sha256(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): void;
+  sha256(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: Uint8Array,
+    at: number,
+    front?: Uint8Array,
+  ): void;
   /** Signs with this node's identity. */
   sign(message: Uint8Array): Uint8Array;
   /** Checks an ed25519 signature. */

@@ -10,6 +10,7 @@ import { treeDefaults } from "../../../src/options.ts";
 import { Plumtree, type PlumtreeOptions } from "../../../src/core/tree/plumtree.ts";
 import type { TreeMessage, TreePort, Verdict } from "../../../src/core/tree/port.ts";
 import { Frame, type Lane } from "../../../src/wire/frames.ts";
+import { sha256 as plainSha256 } from "../../wire/sha256.ts";
 
 export const text = new TextEncoder();
 const ALIAS = 7;
@@ -110,9 +111,9 @@ export class TestNode {
       cancel: (timer) => world.cancel(timer),
       send: (peer, lane, head, body) => world.send(this, peer, lane, head, body),
       rtt: (peer) => world.rtt(this.id, peer),
-      sha256: (bytes, start, end, out, at) => {
+      sha256: (bytes, start, end, out, at, front) => {
         if (world.options.fastHash) cheap(bytes, end, out, at);
-        else out.set(sha256(bytes.subarray(start, end)), at);
+        else plainSha256(bytes, start, end, out, at, front);
       },
       soon: world.options.turns ? (fire) => void world.after(0, fire) : undefined,
       sign: (message) => {
