@@ -1,26 +1,31 @@
 /**
  * Where retained bodies live.
  *
- * A body arrives as a view into a decrypted record of up to 64 KiB. Where many of a record's bodies are retained the record itself is
- * kept, which costs nothing; where it would be pinned for the sake of a few, they are copied one behind the other into slabs. Either
- * way no more than twice the retained bytes, and one slab, is held.
+ * A body arrives as a view into a decrypted record of up to 64 KiB. One that is all of its buffer stays in it, or nearly all of a large one, and so
+ * do the bodies of a record that are retained for the most part. All others are copied one behind the other into slabs, which are filled again when their last body has gone:
+ * buffers that live for a while and go are what makes V8 collect old memory. No view of a slab leaves the arena. No more than twice the retained
+ * bytes, and one slab, is held, and while much is retained a spare slab.
  *
  * @module
  */
 
 const FIRST_SLAB = 1_024;
 const LARGEST_SLAB = 64 * 1024;
+/** A body above this stays in a buffer that it fills for the most part: of memory as cold as that of a slab it would fill half or more. */
+const LARGE = LARGEST_SLAB / 2;
 /** A slab is at most this part of what is retained: so much more or less is dropped at a time. */
 const SLAB_PART = 1 / 16;
-/** Bodies above this get a buffer of their own. */
-const SMALL = 8 * 1024;
 /** Buffers below this are never kept: their bodies are copied together, since every one of them would be several objects, scattered over the memory. */
 const LEAST_KEPT = 2 * 1024;
+/** A slab is spared for the next bodies while so many times as much is retained. */
+const SPARED = 4;
 
 /** A buffer that retained bodies lie in. */
 interface Slab {
   readonly bytes: Uint8Array;
-  /** Where the next body goes; at the end for a buffer that came with its bodies. */
+  /** It came with its bodies. */
+  readonly adopted: boolean;
+  /** Where the next body goes. */
   used: number;
   live: number;
 }
@@ -34,45 +39,60 @@ export class BodyArena {
   #open = -1;
   #live = 0;
   readonly #largest: number;
-  /** Bytes of all buffers held. */
+  #spare: Uint8Array | undefined;
+  /** Bytes of all buffers held, without the spare slab. */
   bytes = 0;
-  /** The number of the buffer that the newest body lies in. */
+  /** The number of the buffer that the newest body lies in, and where. */
   slab = -1;
+  at = 0;
   /** The newest buffer that came with its bodies: most likely the next one comes in it, too. */
   #adopted = -1;
 
   /** Makes one for bodies of `most` bytes together. */
   constructor(most: number) {
-    this.#largest = Math.min(LARGEST_SLAB, most * SLAB_PART);
+    this.#largest = Math.floor(Math.min(LARGEST_SLAB, most * SLAB_PART));
   }
 
-  /** Keeps `bytes[start, end)` in {@linkcode BodyArena.slab}; returns a view that pins no more than is counted. */
+  /**
+   * Keeps `bytes[start, end)` at {@linkcode BodyArena.at} of {@linkcode BodyArena.slab}; returns the same bytes for whoever uses them now, as a view
+   * that pins no more than twice as much, or than what is counted here.
+   */
   keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const size = end - start, { buffer } = bytes;
+    const size = end - start, { buffer } = bytes, length = buffer.byteLength;
+    const body = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     this.#live += size;
     const adopted = this.#slabs[this.#adopted];
-    if (adopted !== undefined && adopted.bytes.buffer === buffer) {
+    if (adopted?.bytes.buffer === buffer) {
       adopted.live++;
       this.slab = this.#adopted;
-    } else if (this.#mayAdopt(buffer.byteLength, size)) {
-      this.#add(new Uint8Array(buffer), buffer.byteLength);
-      // A body that is all of its buffer, as one's own are, says nothing of the next.
-      if (size < buffer.byteLength) this.#adopted = this.slab;
+    } else if (size === length ? size >= LEAST_KEPT : size > LARGE && 2 * size >= length) {
+      this.#add(new Uint8Array(buffer), true);
+    } else if (2 * size >= length) {
+      this.#copy(body);
+      return body;
+    } else if (length >= LEAST_KEPT && this.bytes + length <= 2 * this.#live) {
+      this.#add(new Uint8Array(buffer), true);
+      this.#adopted = this.slab;
     } else {
-      return this.#copy(bytes, start, end);
+      this.#copy(body);
+      return new Uint8Array(body);
     }
-    return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+    this.at = body.byteOffset;
+    return body;
   }
 
-  /** The body of `size` bytes that {@linkcode BodyArena.keep} put at `at` of a buffer. */
+  /** The body of `size` bytes that {@linkcode BodyArena.keep} put at `at` of a buffer; a copy where it lies in a slab. */
   body(slab: number, at: number, size: number): Uint8Array {
-    return new Uint8Array(this.#slabs[slab]!.bytes.buffer, at, size);
+    const { bytes, adopted } = this.#slabs[slab]!;
+    const body = new Uint8Array(bytes.buffer, at, size);
+    return adopted ? body : new Uint8Array(body);
   }
 
   /** Gives a kept body of `size` bytes back. */
   release(slab: number, size: number): void {
-    const { bytes } = this.#slabs[slab]!;
+    const { bytes, adopted } = this.#slabs[slab]!;
     this.#live -= size;
+    if (this.#live < SPARED * this.#largest) this.#spare = undefined;
     if (--this.#slabs[slab]!.live > 0) return;
     // The slab with room goes too once it is empty: a quiet topic holds nothing.
     if (slab === this.#open) this.#open = -1;
@@ -80,34 +100,37 @@ export class BodyArena {
     this.#slabs[slab] = undefined;
     this.#free.push(slab);
     this.bytes -= bytes.length;
+    if (!adopted && bytes.length === this.#largest && this.#live >= SPARED * this.#largest) {
+      this.#spare = bytes;
+    }
   }
 
-  /** Whether to keep a buffer for a body of `size`: it fills most of it, or what is retained outweighs what is pinned. */
-  #mayAdopt(length: number, size: number): boolean {
-    return length >= LEAST_KEPT && (size * 2 >= length || this.bytes + length <= 2 * this.#live);
-  }
-
-  #copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const size = end - start;
+  #copy(body: Uint8Array): void {
+    const size = body.length;
     let slab = this.#slabs[this.#open];
-    if (size > SMALL) {
-      slab = this.#add(new Uint8Array(size), 0);
-    } else if (slab === undefined || slab.bytes.length - slab.used < size) {
-      const wish = Math.min(Math.max(FIRST_SLAB, this.#live), this.#largest);
-      slab = this.#add(new Uint8Array(Math.max(size, wish)), 0);
+    if (slab === undefined || slab.bytes.length - slab.used < size) {
+      slab = this.#add(this.#slab(size), false);
       this.#open = this.slab;
     } else {
       slab.live++;
       this.slab = this.#open;
     }
-    const view = slab.bytes.subarray(slab.used, slab.used += size);
-    view.set(bytes.subarray(start, end));
-    return view;
+    this.at = slab.used;
+    slab.bytes.set(body, slab.used);
+    slab.used += size;
+  }
+
+  #slab(size: number): Uint8Array {
+    const wish = Math.max(size, Math.min(Math.max(FIRST_SLAB, this.#live), this.#largest));
+    const spare = this.#spare;
+    if (spare?.length !== wish) return new Uint8Array(wish);
+    this.#spare = undefined;
+    return spare;
   }
 
   /** Holds a buffer with one body in it. */
-  #add(bytes: Uint8Array, used: number): Slab {
-    const slab = { bytes, used, live: 1 };
+  #add(bytes: Uint8Array, adopted: boolean): Slab {
+    const slab = { bytes, adopted, used: 0, live: 1 };
     this.slab = this.#free.pop() ?? this.#slabs.length;
     this.#slabs[this.slab] = slab;
     this.bytes += bytes.length;

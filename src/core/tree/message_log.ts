@@ -211,7 +211,7 @@ export class MessageLog {
     return this.#table.mix(entry & this.#mask, salt);
   }
 
-  /** Retains the body `bytes[start, end)` of an entry, which is `count` messages; returns the view that is kept. */
+  /** Retains the body `bytes[start, end)` of an entry, which is `count` messages; returns it as {@linkcode BodyArena.keep} does. */
   retain(
     entry: number,
     bytes: Uint8Array,
@@ -223,7 +223,7 @@ export class MessageLog {
     const arena = this.#arena ??= new BodyArena(this.#options.retainBytes);
     const body = arena.keep(bytes, start, end), i = entry & this.#mask;
     this.#slab[i] = arena.slab + 1;
-    this.#bodyAt[i] = body.byteOffset;
+    this.#bodyAt[i] = arena.at;
     this.#bodySize[i] = body.length;
     this.#count[i] = count;
     this.#retained.push(entry);
@@ -242,7 +242,7 @@ export class MessageLog {
     return this.#slab[entry & this.#mask]! > 0;
   }
 
-  /** The retained body, if it is still there; a new view each time. */
+  /** The retained body, if it is still there; a new view or copy each time. */
   body(entry: number): Uint8Array | undefined {
     const i = entry & this.#mask, slab = this.#slab[i]! - 1;
     return slab < 0 ? undefined : this.#arena!.body(slab, this.#bodyAt[i]!, this.#bodySize[i]!);

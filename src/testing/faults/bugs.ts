@@ -311,16 +311,13 @@ function relayAtOnce(): () => void {
 }
 
 function reuseBodies(): () => void {
-  const places = new WeakMap<BodyArena, Uint8Array>();
   return replace(
     BodyArena.prototype,
     "keep",
     (keep) =>
       function (this: BodyArena, bytes, start, end) {
         const kept = keep.call(this, bytes, start, end);
-        const place = places.get(this);
-        if (place === undefined || place.length < kept.length) places.set(this, kept);
-        else place.set(kept);
+        this.at = 0;
         return kept;
       },
   );
