@@ -54,9 +54,10 @@ function relay(count: number, size: number): number {
         return true;
       },
       rtt: () => 1,
-      sha256: (bytes, start, _end, out, at) => {
-        // The counter is what differs: origin at 32, 8 bytes, then the varint.
-        for (let i = 0; i < 32; i++) out[at + i] = bytes[start + 32 + (i % 12)]! ^ i;
+      sha256: (bytes, start, _end, out, at, front) => {
+        // The counter is what differs: origin behind the key, 8 bytes, then the varint.
+        const from = start + (front === undefined ? 32 : 0);
+        for (let i = 0; i < 32; i++) out[at + i] = bytes[from + (i % 12)]! ^ i;
       },
       sign: () => new Uint8Array(64),
       verify: () => true,

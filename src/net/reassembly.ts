@@ -21,7 +21,8 @@ export class Reassembly {
 
   /**
    * Takes the chunk whose lane byte is at `bytes[start]`; returns the message where this was its last one. The memory of a part follows what
-   * arrived, at most four times over, never what is claimed. What is passed in stays referenced.
+   * arrived, at most four times over, never what is claimed. What is passed in stays referenced; {@linkcode Reassembly.finished} has to follow before
+   * another record, and may empty it.
    *
    * @throws {WireError} on an unknown lane, an empty chunk, or more bytes than the bound.
    */

@@ -196,7 +196,9 @@ const NOTHING = new Uint8Array(0);
 export function probeHash(group: HashPrimitives): boolean {
   const out = new Uint8Array(HASH_BYTES);
   group.sha256Into(NOTHING, 0, 0, out, 0);
-  return out[31] === 0x55 && group.sha256(NOTHING)[31] === 0x55 &&
+  const alone = out[31];
+  group.sha256Into(NOTHING, 0, 0, out, 0, NOTHING);
+  return alone === 0x55 && out[31] === 0x55 && group.sha256(NOTHING)[31] === 0x55 &&
     group.hmacSha256(ZEROS, NOTHING)[31] === 0xad;
 }
 

@@ -38,7 +38,7 @@ export const MESSAGE_LABEL: Uint8Array = new TextEncoder().encode("plumtree/1 me
 const SIGNED = 1, MARKED = 128;
 const PRIORITIES: readonly Priority[] = ["high", "normal", "bulk"];
 const LANES: readonly Lane[] = [Lane.CONTROL, Lane.NORMAL, Lane.BULK];
-/** Up to so many bytes a body is copied behind the topic's key: for one hash of two parts the runtime takes 1.5 µs more than for one of one. */
+/** Up to so many bytes a body is copied behind the topic's key, which is as fast as a hash of two parts and makes no hash object. */
 const HASHED_COPIED = 4 * 1024;
 /** Scratch space above this is not kept. */
 const SCRATCH_KEPT = 16 * 1024;

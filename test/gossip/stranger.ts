@@ -16,6 +16,7 @@ import { encodeOverlay, type OverlayMessage } from "../../src/wire/overlay_messa
 import { type SignedRecord, signRecord } from "../../src/wire/record.ts";
 import { fromHex } from "../../src/wire/bytes.ts";
 import { type RawPeer, rawPeer } from "../net/helper.ts";
+import { sha256 } from "../wire/sha256.ts";
 import { until } from "./helper.ts";
 
 /** Most bytes of frames that are put into one record. */
@@ -63,8 +64,7 @@ export function gossipBody(
     priority,
     payload,
     key: keyOf(topic),
-    hash: (all, start, end, out, at) =>
-      out.set(createHash("sha256").update(all.subarray(start, end)).digest(), at),
+    hash: sha256,
     sign: identity ? (message) => identity.sign(message) : undefined,
   }, new Uint8Array(32));
 }

@@ -28,7 +28,7 @@ export interface MessageParts {
 export class HeldMessage implements TreeMessage {
   /** The log entry. */
   readonly entry: number;
-  /** Moved to where the body is retained once it is accepted. */
+  /** Once it is accepted what `BodyArena.keep` gave back, which pins no more than twice as much or what is held there. */
   body: Uint8Array;
   /** True while its verdict is awaited. */
   pending = false;

@@ -110,8 +110,7 @@ export class Server {
     for (; at < end; at += ID_BYTES) {
       const entry = log.find(bytes, at);
       if (entry >= 0 && log.state(entry) === Seen.VALIDATING) continue;
-      const body = entry < 0 ? undefined : log.body(entry);
-      if (body === undefined) {
+      if (entry < 0 || !log.retains(entry)) {
         gone.push(at);
         continue;
       }
@@ -122,6 +121,8 @@ export class Server {
           continue;
         }
       }
+      // Not before: it may be a copy.
+      const body = log.body(entry)!;
       if (!port.send(peer, laneOf(body), this.head(entry), body)) {
         if (link !== undefined) this.#owe(link, bytes.slice(at, end));
         break;

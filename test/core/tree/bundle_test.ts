@@ -2,16 +2,16 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { Batch } from "../../../src/wire/batch.ts";
 import { bundleDigest, BundleParts } from "../../../src/wire/bundle.ts";
 import { Frame } from "../../../src/wire/frames.ts";
+import { sha256 as hash } from "../../wire/sha256.ts";
 import {
   gossipDigest,
   gossipHead,
   gossipShape,
-  type Hash,
   readGossip,
   signedBytes,
 } from "../../../src/wire/gossip.ts";
 import type { TreeMessage, Verdict } from "../../../src/core/tree/port.ts";
-import { connect, seal, sha256, type TestNode, World, type WorldOptions } from "./world.ts";
+import { connect, seal, type TestNode, World, type WorldOptions } from "./world.ts";
 
 type Edges = readonly (readonly [number, number])[];
 const LINE: Edges = [[0, 1], [1, 2]];
@@ -66,7 +66,6 @@ function texts(node: TestNode): string[] {
 }
 
 const named = (count: number) => Array.from({ length: count }, (_, i) => `m${10 + i}`);
-const hash: Hash = (bytes, start, end, out, at) => out.set(sha256(bytes.subarray(start, end)), at);
 const KEY = new Uint8Array(32).fill(9);
 
 for (const sign of [false, true]) {

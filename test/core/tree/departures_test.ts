@@ -3,16 +3,9 @@ import { Batch, signedRoot } from "../../../src/wire/batch.ts";
 import { fromHex } from "../../../src/wire/bytes.ts";
 import { draftGossip, finishGossip, gossipHead, signedOrigin } from "../../../src/wire/gossip.ts";
 import { Frame } from "../../../src/wire/frames.ts";
+import { sha256 as hash } from "../../wire/sha256.ts";
 import { CheckedRoots } from "../../../src/core/tree/checked_roots.ts";
-import {
-  line as row,
-  seal,
-  sha256,
-  type TestNode,
-  text,
-  type World,
-  type WorldOptions,
-} from "./world.ts";
+import { line as row, seal, type TestNode, text, type World, type WorldOptions } from "./world.ts";
 
 const signed = { tree: { sign: true }, turns: true };
 
@@ -92,8 +85,6 @@ Deno.test("relays pass batched messages on, and late joiners fetch them, each by
 
 /** Frames of messages that `author` signs together; `origins` may name others. */
 function batchOf(author: TestNode, origins: readonly TestNode[]): Uint8Array[] {
-  const hash = (bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number) =>
-    out.set(sha256(bytes.subarray(start, end)), at);
   const drafts = origins.map((origin, i) =>
     draftGossip({
       origin: signedOrigin(fromHex(origin.id), 1_000),

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from
 import { Frame, Lane } from "../../../src/wire/frames.ts";
 import { fetchFrame, graftFrame, treeFrame } from "../../../src/wire/tree_messages.ts";
 import { fromHex } from "../../../src/wire/bytes.ts";
+import { MessageLog } from "../../../src/core/tree/message_log.ts";
 import { connect, type TestNode, World } from "./world.ts";
 
 const ALIAS = 7;
@@ -297,5 +298,30 @@ Deno.test("what finds no room is not counted as sent again, however long the lan
   full = false;
   world.run(100);
   assertEquals([...b.delivered.keys()], [id]);
+  world.close();
+});
+
+Deno.test("a GRAFT that names one id a thousand times reads its body no oftener than it is sent", () => {
+  const [world, a, b] = pair();
+  const id = a.publish(new Uint8Array(30_000));
+  world.run(5_000);
+  let read = 0;
+  const { body } = MessageLog.prototype;
+  MessageLog.prototype.body = function (entry): ReturnType<typeof body> {
+    read++;
+    return body.call(this, entry);
+  };
+  try {
+    const frame = fetchFrame(ALIAS, 1_000), refused = a.tree.metrics().graftsRefused;
+    for (let at = frame.length - 1_000 * 20; at < frame.length; at += 20) {
+      frame.set(fromHex(id), at);
+    }
+    world.inject(b, a, frame);
+    world.run(100);
+    assertLess(read, 10);
+    assertEquals(a.tree.metrics().graftsRefused - refused, 1_000 - read);
+  } finally {
+    MessageLog.prototype.body = body;
+  }
   world.close();
 });

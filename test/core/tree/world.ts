@@ -58,8 +58,6 @@ export interface WorldOptions {
   limits?: Partial<Limits>;
   /** Frames for which this is false are refused by the sender's lane. */
   room?: (from: number, to: number, lane: Lane, kind: number) => boolean;
-  /** Cheap stand-in for SHA-256, for benchmarks. */
-  fastHash?: boolean;
   /** Nodes learn of the end of their turns, which is before anything else happens. */
   turns?: boolean;
 }
@@ -111,10 +109,7 @@ export class TestNode {
       cancel: (timer) => world.cancel(timer),
       send: (peer, lane, head, body) => world.send(this, peer, lane, head, body),
       rtt: (peer) => world.rtt(this.id, peer),
-      sha256: (bytes, start, end, out, at, front) => {
-        if (world.options.fastHash) cheap(bytes, end, out, at);
-        else plainSha256(bytes, start, end, out, at, front);
-      },
+      sha256: plainSha256,
       soon: world.options.turns ? (fire) => void world.after(0, fire) : undefined,
       sign: (message) => {
         this.signed++;
@@ -136,16 +131,6 @@ export class TestNode {
       misbehaved: (peer, points, what) => this.blamed.push([peer, points, what]),
     };
   }
-}
-
-function cheap(bytes: Uint8Array, end: number, out: Uint8Array, at: number): void {
-  // Origin and counter lie right behind the key; that is all that differs.
-  let a = 1, b = 2;
-  for (let i = 32; i < Math.min(end, 50); i++) {
-    a = Math.imul(a ^ bytes[i]!, 0x01000193);
-    b = Math.imul(b + bytes[i]!, 0x85ebca6b);
-  }
-  for (let i = 0; i < 32; i++) out[at + i] = (i & 1 ? a : b) >>> (i & 24);
 }
 
 export class World {
