@@ -4,15 +4,13 @@
  * @module
  */
 
-import { giveBack, WireError } from "../wire/bytes.ts";
+import { WireError } from "../wire/bytes.ts";
 import { LAST_CHUNK } from "./lanes.ts";
 
 /** Puts the CHUNK frames of one connection together again, a message per lane at a time. */
 export class Reassembly {
   readonly #bound: number;
   readonly #parts: [Part, Part, Part] = [new Part(), new Part(), new Part()];
-  /** The record that views were taken of last. */
-  #source: Source | undefined;
 
   /** Makes one that refuses messages over `bound` bytes. */
   constructor(bound: number) {
@@ -21,8 +19,7 @@ export class Reassembly {
 
   /**
    * Takes the chunk whose lane byte is at `bytes[start]`; returns the message where this was its last one. The memory of a part follows what
-   * arrived, at most four times over, never what is claimed. What is passed in stays referenced; {@linkcode Reassembly.finished} has to follow before
-   * another record, and may empty it.
+   * arrived, at most four times over, never what is claimed. What is passed in stays referenced.
    *
    * @throws {WireError} on an unknown lane, an empty chunk, or more bytes than the bound.
    */
@@ -33,22 +30,8 @@ export class Reassembly {
     if (part === undefined) throw new WireError("unknown lane");
     const from = start + 1;
     if (part.length + (end - from) > this.#bound) throw new WireError("message too large");
-    if (end - from < VIEW_BYTES) {
-      part.append(bytes.slice(from, end));
-    } else {
-      if (this.#source?.bytes !== bytes) this.#source = new Source(bytes);
-      part.append(bytes.subarray(from, end), this.#source);
-    }
+    part.append(bytes, from, end);
     return (flags & LAST_CHUNK) === 0 ? undefined : part.take();
-  }
-
-  /** All of a record was read; `spent`: nobody holds any of it but this, and its memory goes back as soon as its chunks are used. */
-  finished(bytes: Uint8Array, spent: boolean): void {
-    const source = this.#source;
-    this.#source = undefined;
-    if (!spent) return;
-    if (source?.bytes === bytes) source.finish();
-    else giveBack(bytes);
   }
 
   /** Bytes of memory that unfinished messages hold at most: two views may share a record. */
@@ -60,49 +43,16 @@ export class Reassembly {
 /** A chunk of at least this many bytes is kept as the view it came as, which keeps its record of up to 64 KiB alive; smaller ones are copied. */
 const VIEW_BYTES = 16 * 1024;
 
-/** A record, and how many views of it wait. */
-class Source {
-  readonly bytes: Uint8Array;
-  #views = 0;
-  #finished = false;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
-  hold(): void {
-    this.#views++;
-  }
-
-  letGo(): void {
-    this.#views--;
-    this.#settle();
-  }
-
-  finish(): void {
-    this.#finished = true;
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#finished && this.#views === 0) giveBack(this.bytes);
-  }
-}
-
 class Part {
   #pieces: Uint8Array[] = [];
-  #sources: Source[] = [];
   length = 0;
   held = 0;
 
-  /** Takes a piece, of a record or in memory of its own. */
-  append(piece: Uint8Array, source?: Source): void {
-    this.#pieces.push(piece);
-    this.length += piece.length;
-    this.held += piece.buffer.byteLength;
-    if (source === undefined) return;
-    this.#sources.push(source);
-    source.hold();
+  append(bytes: Uint8Array, from: number, end: number): void {
+    const size = end - from;
+    this.#pieces.push(size < VIEW_BYTES ? bytes.slice(from, end) : bytes.subarray(from, end));
+    this.length += size;
+    this.held += size < VIEW_BYTES ? size : bytes.buffer.byteLength;
   }
 
   /** The message, in memory of its own. */
@@ -113,9 +63,7 @@ class Part {
       message.set(piece, at);
       at += piece.length;
     }
-    for (const source of this.#sources) source.letGo();
     this.#pieces = [];
-    this.#sources = [];
     this.length = this.held = 0;
     return message;
   }

@@ -107,11 +107,11 @@ Deno.test("done throws while bytes are left", () => {
   reader.done();
 });
 
-Deno.test("memory goes back where it is all theirs and worth the call", () => {
-  const own = new Uint8Array(2_048), small = new Uint8Array(2_047);
-  const shared = new Uint8Array(4_096), view = shared.subarray(0, 4_095);
+Deno.test("memory goes back where it is large and all theirs", () => {
+  const own = new Uint8Array(12 * 1_024), small = new Uint8Array(12 * 1_024 - 1);
+  const shared = new Uint8Array(20_000), view = shared.subarray(0, 19_999);
   for (const bytes of [own, small, view]) giveBack(bytes);
-  assertEquals([own.length, small.length, view.length], [0, 2_047, 4_095]);
+  assertEquals([own.length, small.length, view.length], [0, 12 * 1_024 - 1, 19_999]);
   giveBack(own);
 });
 
