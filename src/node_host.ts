@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Hash } from "./wire/gossip.ts";
 import type { DownReason, Host, PeerId, TimerId } from "./core/host.ts";
 import type { Transport } from "./transport.ts";
 import { primitives } from "./secure/primitives.ts";
@@ -20,14 +21,7 @@ export interface Signer {
 
 /** What hashes and checks; the real ones, or the simulator's cheap ones. */
 export interface Crypto {
-  sha256(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void;
+  readonly sha256: Hash;
   verify(author: PeerId, message: Uint8Array, signature: Uint8Array): boolean;
   /** See {@linkcode Host.proven}. */
   readonly proven?: WeakSet<SignedRecord>;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Hash } from "../wire/gossip.ts";
 import type { SignedRecord } from "../wire/record.ts";
 import type { Lane } from "../wire/frames.ts";
 
@@ -114,14 +115,7 @@ export interface Host extends Clock {
   /** The least of the last few, which is what the way itself costs. Without it: {@linkcode rtt}. */
   leastRtt?(peer: PeerId): number | undefined;
   /** SHA-256 of `front ‖ bytes[start, end)` written to `out` at `at` (32 bytes). */
-  sha256(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void;
+  readonly sha256: Hash;
   /** Signs with this node's identity; `message` already begins with its context label. */
   sign(message: Uint8Array): Uint8Array;
   /** Checks an ed25519 signature (64 bytes) of `author`. Never throws. */

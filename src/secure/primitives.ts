@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Hash } from "../wire/gossip.ts";
 import { nodeAead, nodeAgreement, nodeHash, nodeSignature } from "./primitives_node.ts";
 import {
   portableAead,
@@ -32,14 +33,7 @@ export interface HashPrimitives {
   /** SHA-256 of `bytes`. */
   sha256(bytes: Uint8Array): Uint8Array;
   /** SHA-256 of `front ‖ bytes[start, end)`, written to `out` at `at`; the cheapest form. */
-  sha256Into(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void;
+  readonly sha256Into: Hash;
   /** HMAC-SHA-256 of the parts in a row. */
   hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array;
 }

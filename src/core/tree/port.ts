@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Hash } from "../../wire/gossip.ts";
 import type { Clock, PeerId } from "../host.ts";
 import type { Lane } from "../../wire/frames.ts";
 
@@ -62,14 +63,7 @@ export interface TreePort extends Clock {
   /** The smoothed round-trip time. */
   rtt(peer: PeerId): number | undefined;
   /** See `Host.sha256`. */
-  sha256(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void;
+  readonly sha256: Hash;
   /** Signs with this node's identity. */
   sign(message: Uint8Array): Uint8Array;
   /** Checks an ed25519 signature. */
