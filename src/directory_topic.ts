@@ -25,7 +25,6 @@ import {
 import { Fetches } from "./directory/fetches.ts";
 import { RESERVED, topicKey } from "./topic_settings.ts";
 import { WireError } from "./wire/bytes.ts";
-import { hashOf } from "./wire/gossip.ts";
 
 /** What the directory's topic is made of. */
 export interface DirectoryParts {
@@ -228,7 +227,7 @@ export class DirectoryTopic implements TopicHandlers {
       wallClock: () => transport.wallClock(),
       sign: (message) => host.sign(message),
       verify: (author, message, signature) => host.verify(author, message, signature),
-      sha256: hashOf(host),
+      sha256: host.sha256,
       own: () => ({
         addresses: transport.addresses,
         topics: this.#parts.topics(),

@@ -53,6 +53,7 @@ const RECORD_TTL_SECONDS = 24 * 3_600;
 export class NodeHost implements Host {
   readonly self: PeerId;
   readonly proven: WeakSet<SignedRecord> | undefined;
+  readonly sha256: Hash;
   readonly soon: Host["soon"];
   readonly #transport: Transport;
   readonly #identity: Signer;
@@ -66,6 +67,7 @@ export class NodeHost implements Host {
     this.#identity = identity;
     this.#crypto = crypto;
     this.proven = crypto.proven;
+    this.sha256 = crypto.sha256;
     this.soon = transport.soon === undefined ? undefined : (fire) => transport.soon!(fire);
   }
 
@@ -107,16 +109,6 @@ export class NodeHost implements Host {
   }
   leastRtt(peer: PeerId): number | undefined {
     return this.#transport.leastRtt?.(peer) ?? this.rtt(peer);
-  }
-  sha256(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void {
-    this.#crypto.sha256(bytes, start, end, out, at, front);
   }
   sign(message: Uint8Array): Uint8Array {
     return this.#identity.sign(message);

@@ -20,13 +20,7 @@ import { toBytes } from "./message.ts";
 import type { Priority, TopicOptions } from "./topic.ts";
 import { topicKey } from "./topic_settings.ts";
 import { fromHex, toHex } from "./wire/bytes.ts";
-import {
-  buildGossip,
-  hashOf,
-  ID_BYTES,
-  signedOrigin,
-  UNSIGNED_ORIGIN_BYTES,
-} from "./wire/gossip.ts";
+import { buildGossip, ID_BYTES, signedOrigin, UNSIGNED_ORIGIN_BYTES } from "./wire/gossip.ts";
 
 /** What remote publishing works with. */
 export interface RemotePublishParts {
@@ -154,7 +148,7 @@ export class RemotePublisher {
       priority,
       payload,
       key: topicKey(options.network, topic, host),
-      hash: hashOf(host),
+      hash: host.sha256,
       sign: sign ? (message) => host.sign(message) : undefined,
     }, digest);
     const body = new Uint8Array(1 + name.length + gossip.length);

@@ -209,11 +209,13 @@ class OverlayDoor extends Door implements OverlayPort {
 }
 
 class TreeDoor extends Door implements TreePort {
+  readonly sha256: TreePort["sha256"];
   readonly soon: TreePort["soon"];
 
   constructor(node: Node, topic: TopicCore) {
     super(node, topic);
     const { host } = node;
+    this.sha256 = host.sha256;
     this.soon = host.soon === undefined ? undefined : (fire) => host.soon!(fire);
   }
 
@@ -227,16 +229,6 @@ class TreeDoor extends Door implements TreePort {
     // Answers go to peers that are no neighbours too, which may not know the alias yet.
     return this.node.openTopic(this.topic, peer, lane) &&
       this.node.host.send(peer, lane, head, body);
-  }
-  sha256(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-    front?: Uint8Array,
-  ): void {
-    this.node.host.sha256(bytes, start, end, out, at, front);
   }
   sign(message: Uint8Array): Uint8Array {
     return this.node.host.sign(message);

@@ -116,8 +116,8 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * Below this memory is left to the collector: with smaller pieces, and with records of chunks, which come when nodes start, what the allocator could
- * not give back was a tenth to a fifth more in each of 200 nodes.
+ * Smaller memory is left to the collector. From 2 KiB on, and with opened records of chunks, nodes that had started together held a tenth to a third
+ * more: what is freed among all that a start makes and keeps, the allocator cannot give back to the system.
  */
 const LEAST_GIVEN = 12 * 1024;
 

@@ -7,7 +7,7 @@
 
 import { Batch, MOST_HEIGHT, signedRoot } from "../../wire/batch.ts";
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, bundledBytes } from "../../wire/bundle.ts";
-import { finishGossip, type GossipDraft, hashOf, sameWay, signedBytes } from "../../wire/gossip.ts";
+import { finishGossip, type GossipDraft, sameWay, signedBytes } from "../../wire/gossip.ts";
 import type { TreePort } from "./port.ts";
 
 /** Messages, or bundles, under one signature. */
@@ -139,7 +139,7 @@ export class Departures {
   #sign(leaving: readonly Departure[]): void {
     if (leaving.length === 1) return void this.#leave(leaving[0]!);
     const { port, depart } = this.#parts;
-    const batch = new Batch(hashOf(port), leaving.map(({ draft }) => draft.digest));
+    const batch = new Batch(port.sha256, leaving.map(({ draft }) => draft.digest));
     const signature = port.sign(signedRoot(batch.root));
     leaving.forEach(({ draft, count }, place) =>
       depart(draft, finishGossip(draft, { signature, batch, place }), count)

@@ -13,7 +13,6 @@ import {
   type GossipShape,
   gossipShape,
   type Hash,
-  hashOf,
   ID_BYTES,
   laneOf,
   MARK_BYTES,
@@ -75,7 +74,7 @@ export class Intake {
     this.#context = context;
     this.#parts = parts;
     const { options, limits, port } = context;
-    this.#hash = hashOf(port);
+    this.#hash = port.sha256;
     this.#authors = new Authors(limits.authors, options.retainSeconds * 1_000);
   }
 

@@ -14,7 +14,6 @@ import {
   draftGossip,
   GOSSIP_WAY,
   type GossipDraft,
-  hashOf,
   laneOf,
   originMark,
   type Priority,
@@ -132,7 +131,7 @@ export class Plumtree {
       marked: this.#treeLinks.rule(tree).mark(port.now()),
       payload,
       key: port.key,
-      hash: hashOf(port),
+      hash: port.sha256,
       signed: options.sign,
     });
     this.#context.counters.published++;
@@ -303,7 +302,7 @@ export class Plumtree {
     if (this.#departures !== undefined) return this.#departures;
     const { port, options, limits } = this.#context;
     const origin = this.#origin ??= this.#makeOrigin();
-    const hash = hashOf(port);
+    const hash = port.sha256;
     return this.#departures = new Departures({
       port,
       sign: options.sign,
