@@ -7,7 +7,7 @@
 import crypto from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Buffer } from "node:buffer";
-import { giveBack, sameBytes } from "../wire/bytes.ts";
+import { sameBytes } from "../wire/bytes.ts";
 import { isAcceptableKey, isAcceptableSignature } from "./ed25519_rules.ts";
 import type {
   AeadPrimitives,
@@ -15,6 +15,7 @@ import type {
   HashPrimitives,
   SignaturePrimitives,
 } from "./primitives.ts";
+import { giveBack, hurryYoung } from "./v8_memory.ts";
 
 /** A plain array over the memory of a Buffer, whose `slice` would not copy. */
 function plain(buffer: Buffer): Uint8Array {
@@ -157,6 +158,7 @@ export const nodeAead: AeadPrimitives = {
       plaintext.fill(0);
       return undefined;
     }
+    hurryYoung(length);
     return plain(plaintext);
   },
 };

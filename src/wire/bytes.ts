@@ -114,18 +114,3 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
-
-/**
- * Smaller memory is left to the collector. From 2 KiB on, and with opened records of chunks, nodes that had started together held a tenth to a third
- * more: what is freed among all that a start makes and keeps, the allocator cannot give back to the system.
- */
-const LEAST_GIVEN = 12 * 1024;
-
-/**
- * Frees the memory of `bytes` now, where it is all theirs; nobody may use them, or another view of that memory, afterwards. V8 looks for garbage
- * when memory outside its heap has grown by a tenth, and until then every new piece of memory is a cold one.
- */
-export function giveBack(bytes: Uint8Array): void {
-  const memory = bytes.buffer as ArrayBuffer;
-  if (memory.byteLength === bytes.length && bytes.length >= LEAST_GIVEN) memory.transfer?.(0);
-}

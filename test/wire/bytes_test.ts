@@ -2,7 +2,6 @@ import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/asse
 import fc from "fast-check";
 import {
   fromHex,
-  giveBack,
   MAX_VARINT_BYTES,
   Reader,
   toHex,
@@ -105,14 +104,6 @@ Deno.test("done throws while bytes are left", () => {
   assertThrows(() => reader.done(), WireError, "trailing bytes");
   reader.u8();
   reader.done();
-});
-
-Deno.test("memory goes back where it is large and all theirs", () => {
-  const own = new Uint8Array(12 * 1_024), small = new Uint8Array(12 * 1_024 - 1);
-  const shared = new Uint8Array(20_000), view = shared.subarray(0, 19_999);
-  for (const bytes of [own, small, view]) giveBack(bytes);
-  assertEquals([own.length, small.length, view.length], [0, 12 * 1_024 - 1, 19_999]);
-  giveBack(own);
 });
 
 Deno.test("hex reads back as what was written, in either case", () => {
