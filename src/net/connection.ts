@@ -281,7 +281,7 @@ export class Connection {
   #frames(bytes: Uint8Array): void {
     const end = bytes.length;
     if (end === 0) throw new WireError("empty record");
-    let at = 0;
+    let at = 0, spent = true;
     while (at < end && this.#ended === undefined) {
       let length = bytes[at]!;
       if (length < 128) {
@@ -294,10 +294,13 @@ export class Connection {
       const stop = at + length;
       if (length === 0 || stop > end) throw new WireError("frame length");
       this.#context.counters.framesIn++;
-      if (bytes[at]! >= Frame.HELLO) this.#deliver(bytes, at, stop);
-      else this.#own(bytes, at, stop);
+      if (bytes[at]! >= Frame.HELLO) {
+        spent = false;
+        this.#deliver(bytes, at, stop);
+      } else this.#own(bytes, at, stop);
       at = stop;
     }
+    this.#reassembly.finished(bytes, spent);
   }
 
   #deliver(bytes: Uint8Array, start: number, end: number): void {

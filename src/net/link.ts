@@ -16,7 +16,7 @@ import type { LinkTiming } from "./timing.ts";
 
 /** Both halves of a connection's encryption; see `secure/channel.ts`. */
 export interface RecordChannel extends Sealer {
-  /** The plaintext of a record (without its length), freshly allocated. Throws on a forged one. */
+  /** The plaintext of a record (without its length), in memory that is the caller's to free. Throws on a forged one. */
   open(record: Uint8Array): Uint8Array;
   /** Wipes the keys. */
   close(): void;

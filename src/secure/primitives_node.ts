@@ -131,6 +131,8 @@ function agree(own: KeyObject, theirs: Uint8Array): Uint8Array {
 
 const AEAD = "chacha20-poly1305";
 const OPTIONS = { authTagLength: 16 };
+/** Records after which a link counts as one that carries a stream. */
+const STREAM_RECORDS = 1_024;
 
 /** ChaCha20-Poly1305. */
 export const nodeAead: AeadPrimitives = {
@@ -141,7 +143,8 @@ export const nodeAead: AeadPrimitives = {
       const sealed = cipher.update(plaintext);
       out.set(sealed, at);
       // The nonce counts a link's records, from its fifth byte on.
-      giveBack(sealed, nonce[4]! | nonce[5]! << 8 | nonce[6]! << 16);
+      const records = nonce[4]! | nonce[5]! << 8 | nonce[6]! << 16;
+      giveBack(sealed, records >= STREAM_RECORDS);
     }
     cipher.final();
     out.set(cipher.getAuthTag(), at + plaintext.length);

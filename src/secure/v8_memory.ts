@@ -8,12 +8,10 @@
 /** Smaller memory is left to the collector. */
 const LEAST = 2 * 1024;
 /**
- * The same on a link that has not sealed {@linkcode STREAM_RECORDS} yet. From 2 KiB on, and with opened records of chunks, nodes that had started
- * together held a tenth to a third more: what is freed among all that a start makes and keeps, the allocator cannot give back to the system.
+ * The same on a link that carries no stream. From 2 KiB on, and with opened records of chunks, nodes that had started together held a tenth to a third
+ * more: what is freed among all that a start makes and keeps, the allocator cannot give back to the system.
  */
-const LEAST_EARLY = 12 * 1024;
-/** Records after which a link counts as one that carries a stream. */
-const STREAM_RECORDS = 1_024;
+const LEAST_ALONE = 12 * 1024;
 /** Larger records, of chunks, are parts of few large messages: young collections alone do not free those in time. */
 const MOST_HURRIED = 40 * 1024;
 /** Bytes of an element of an array. */
@@ -23,12 +21,12 @@ const HURRY = 2;
 
 /**
  * Frees the memory of `bytes` now, where it is all theirs; nobody may use them, or another view of that memory, afterwards. Until V8 frees it, every
- * new piece of memory is a cold one. `records`: how many the link has sealed.
+ * new piece of memory is a cold one. `stream`: the link has carried so much that its start does not count.
  */
-export function giveBack(bytes: Uint8Array, records: number): void {
-  const memory = bytes.buffer as ArrayBuffer, { length } = bytes;
-  if (length < LEAST || length < LEAST_EARLY && records < STREAM_RECORDS) return;
-  if (memory.byteLength === length) memory.transfer?.(0);
+export function giveBack(bytes: Uint8Array, stream: boolean): void {
+  const memory = bytes.buffer as ArrayBuffer;
+  if (bytes.length < (stream ? LEAST : LEAST_ALONE)) return;
+  if (memory.byteLength === bytes.length) memory.transfer?.(0);
 }
 
 /** What is on the heap for nothing; the newest only. */

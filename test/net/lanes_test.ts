@@ -10,16 +10,20 @@ const RECORD = 32 * 1024;
 
 /** The frames of one record, chunks put together. */
 function take(lanes: Lanes, into: Reassembly, limit = RECORD): Uint8Array[] {
-  const out = new Uint8Array(limit), end = lanes.fill(out, 0, limit);
-  const reader = new Reader(out, 0, end), frames: Uint8Array[] = [];
+  const out = new Uint8Array(limit), record = out.slice(0, lanes.fill(out, 0, limit));
+  const reader = new Reader(record), frames: Uint8Array[] = [];
+  let spent = true;
   while (reader.left > 0) {
-    const bytes = reader.view(reader.varint());
-    if (bytes[0] !== Frame.CHUNK) frames.push(bytes);
-    else {
-      const whole = into.add(bytes, 1, bytes.length);
+    const length = reader.varint(), at = reader.at, bytes = reader.view(length);
+    if (bytes[0] !== Frame.CHUNK) {
+      spent = false;
+      frames.push(bytes);
+    } else {
+      const whole = into.add(record, at + 1, reader.at);
       if (whole !== undefined) frames.push(whole);
     }
   }
+  into.finished(record, spent);
   return frames;
 }
 
@@ -176,6 +180,56 @@ Deno.test("control in every record holds no large frame up, nor lets a slower la
   }
   assertEquals(came, slow);
   assertLessOrEqual(records, 10);
+});
+
+Deno.test("in a stream a record's memory goes back when its chunks are used, unless somebody else holds a part of it", () => {
+  const into = new Reassembly(1 << 20, 100), large = 20_000;
+  /** A record of chunks, each on its way on a lane: in front of every one its lane byte. */
+  const add = (spent: boolean, ...chunks: [lane: number, length: number][]) => {
+    const record = new Uint8Array(chunks.reduce((sum, [, length]) => sum + 1 + length, 0));
+    const whole: Uint8Array[] = [];
+    let at = 0;
+    for (const [lane, length] of chunks) {
+      record[at] = lane;
+      record.fill(record.length % 251, at + 1, at + 1 + length);
+      const message = into.add(record, at, at + 1 + length);
+      if (message !== undefined) whole.push(message);
+      at += 1 + length;
+    }
+    into.finished(record, spent);
+    return { record, whole };
+  };
+  const last = 0x80;
+  const first = add(true, [0, large], [1, large]);
+  assertEquals(first.record.length, 2 * large + 2, "two messages need it");
+  const second = add(true, [last, large], [2, 3_000]);
+  assertEquals(first.record.length, 2 * large + 2, "one still does");
+  assertEquals(second.record.length, 0, "what is copied at once needs no record");
+  const third = add(false, [1 | last, large]);
+  assertEquals([first.record.length, third.record.length], [0, large + 1]);
+  add(true, [2 | last, 5]);
+  assertEquals(
+    second.whole[0],
+    new Uint8Array(2 * large).fill((2 * large + 2) % 251, 0, large).fill(
+      (large + 3_002) % 251,
+      large,
+    ),
+  );
+  assertEquals(third.whole[0]!.length, 2 * large);
+  const small = add(true, [last, 1_000]);
+  assertEquals(small.record.length, 1_001, "not worth the call");
+});
+
+Deno.test("records are left to the collector before a connection has carried much in chunks", () => {
+  const into = new Reassembly(1 << 20, 50_000);
+  const lengths = Array.from({ length: 4 }, () => {
+    const record = new Uint8Array(1 + 20_000);
+    record[0] = 0x80;
+    into.add(record, 0, record.length);
+    into.finished(record, true);
+    return record.length;
+  });
+  assertEquals(lengths, [20_001, 20_001, 0, 0]);
 });
 
 Deno.test("the memory of a reassembly follows what arrived", () => {
