@@ -12,7 +12,7 @@ const LEAST = 2 * 1024;
  * more: what is freed among all that a start makes and keeps, the allocator cannot give back to the system.
  */
 const LEAST_ALONE = 12 * 1024;
-/** Larger records, of chunks, are parts of few large messages: young collections alone do not free those in time. */
+/** Above it are records of chunks: with as much for them, too, messages of 64 KiB were 7 % slower and 16 nodes held 200 MB more. */
 const MOST_HURRIED = 40 * 1024;
 /** Bytes of an element of an array. */
 const ELEMENT = 8;

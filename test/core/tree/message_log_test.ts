@@ -160,7 +160,7 @@ Deno.test("slabs are filled again while much is retained, and what lives in othe
     assertLessOrEqual(arena.bytes, slabs + 256 * 1024);
   }
   kept.forEach((body) => intact(arena, body));
-  assertLess(arena.bytes, 1.2 * kept.length * size + 2 * 256 * 1024);
+  assertLess(arena.bytes, 1.2 * kept.length * size + 2 * 64 * 1024);
   for (const body of kept) release(arena, body);
   assertEquals(arena.bytes, 0);
 });
