@@ -125,12 +125,8 @@ export class SymmetricState {
 
   /** HKDF (section 4.3) with two outputs. */
   #hkdf(inputKeyMaterial: Uint8Array): [Uint8Array, Uint8Array] {
-    const { hmacSha256 } = this.#primitives;
-    const temporary = hmacSha256(this.#chainingKey, inputKeyMaterial);
-    const first = hmacSha256(temporary, Uint8Array.of(1));
-    const second = hmacSha256(temporary, first, Uint8Array.of(2));
-    wipe(temporary);
-    return [first, second];
+    const both = this.#primitives.hkdfSha256(this.#chainingKey, inputKeyMaterial, 2 * HASH_BYTES);
+    return [both.subarray(0, HASH_BYTES), both.subarray(HASH_BYTES)];
   }
 }
 

@@ -28,14 +28,14 @@ export const TAG_BYTES = 16;
 /** Bytes of a ChaCha20-Poly1305 nonce. */
 export const NONCE_BYTES = 12;
 
-/** SHA-256 and HMAC over it. */
+/** SHA-256 and HKDF over it. */
 export interface HashPrimitives {
   /** SHA-256 of `bytes`. */
   sha256(bytes: Uint8Array): Uint8Array;
   /** SHA-256 of `front ‖ bytes[start, end)`, written to `out` at `at`; the cheapest form. */
   readonly sha256Into: Hash;
-  /** HMAC-SHA-256 of the parts in a row. */
-  hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array;
+  /** HKDF-SHA-256 (RFC 5869) without `info`: `length` bytes, at most 8,160. Either input may be empty. */
+  hkdfSha256(salt: Uint8Array, secret: Uint8Array, length: number): Uint8Array;
 }
 
 /** X25519 (RFC 7748). */
@@ -186,14 +186,14 @@ export function choose<T>(preferred: T, fallback: T, probe: (group: T) => boolea
 const ZEROS = new Uint8Array(KEY_BYTES);
 const NOTHING = new Uint8Array(0);
 
-/** SHA-256 and HMAC of nothing. */
+/** SHA-256 and HKDF of nothing. */
 export function probeHash(group: HashPrimitives): boolean {
   const out = new Uint8Array(HASH_BYTES);
   group.sha256Into(NOTHING, 0, 0, out, 0);
   const alone = out[31];
   group.sha256Into(NOTHING, 0, 0, out, 0, NOTHING);
   return alone === 0x55 && out[31] === 0x55 && group.sha256(NOTHING)[31] === 0x55 &&
-    group.hmacSha256(ZEROS, NOTHING)[31] === 0xad;
+    group.hkdfSha256(NOTHING, NOTHING, HASH_BYTES)[31] === 0x18;
 }
 
 /** The public key of a secret of zeros, and both sides of an agreement. */

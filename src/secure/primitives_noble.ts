@@ -1,5 +1,5 @@
 /**
- * The portable primitives: noble for SHA-256, HMAC and ed25519, plain TypeScript for X25519 and ChaCha20-Poly1305.
+ * The portable primitives: noble for SHA-256, HKDF and ed25519, plain TypeScript for X25519 and ChaCha20-Poly1305.
  *
  * They are for runtimes that lack a primitive, and for tests to hold `node:crypto` against. BigInt arithmetic is not
  * constant in time.
@@ -8,7 +8,7 @@
  */
 
 import * as ed from "@noble/ed25519";
-import { hmac } from "@noble/hashes/hmac.js";
+import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { openChaChaPoly, sealChaChaPoly } from "./chacha20_poly1305.ts";
 import { isAcceptableKey, isAcceptableSignature } from "./ed25519_rules.ts";
@@ -20,7 +20,7 @@ import type {
   SignaturePrimitives,
 } from "./primitives.ts";
 
-/** SHA-256 and HMAC. */
+/** SHA-256 and HKDF. */
 export const portableHash: HashPrimitives = {
   sha256: (bytes) => sha256(bytes),
   sha256Into(bytes, start, end, out, at, front) {
@@ -28,11 +28,7 @@ export const portableHash: HashPrimitives = {
     if (front !== undefined) sha.update(front);
     out.set(sha.update(bytes.subarray(start, end)).digest(), at);
   },
-  hmacSha256(key, ...parts) {
-    const mac = hmac.create(sha256, key);
-    for (const part of parts) mac.update(part);
-    return mac.digest();
-  },
+  hkdfSha256: (salt, secret, length) => hkdf(sha256, secret, salt, undefined, length),
 };
 
 /** X25519. */

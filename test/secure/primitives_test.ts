@@ -34,22 +34,29 @@ for (const [name, p] of twins) {
     assertEquals(out, concat(new Uint8Array(4), abc.subarray(0, 4), abc));
   });
 
-  Deno.test(`${name}: HMAC-SHA-256 answers RFC 4231`, () => {
+  Deno.test(`${name}: HKDF-SHA-256 answers RFC 5869 appendix A.3 and Noise section 4.3`, () => {
     assertEquals(
-      p.hmacSha256(new Uint8Array(20).fill(0x0b), utf8("Hi "), utf8("There")),
-      hex("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-    );
-    assertEquals(
-      p.hmacSha256(utf8("Jefe"), utf8("what do ya want for nothing?")),
-      hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
-    );
-    assertEquals(
-      p.hmacSha256(
-        new Uint8Array(131).fill(0xaa),
-        utf8("Test Using Larger Than Block-Size Key - Hash Key First"),
+      p.hkdfSha256(NOTHING, new Uint8Array(22).fill(0x0b), 42),
+      hex(
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d" +
+          "9d201395faa4b61a96c8",
       ),
-      hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
     );
+    // HMAC as RFC 2104 has it, over this twin's own SHA-256; a salt longer than a block is hashed first.
+    const hmac = (key: Uint8Array, ...parts: Uint8Array[]): Uint8Array => {
+      const block = new Uint8Array(64);
+      block.set(key.length > 64 ? p.sha256(key) : key);
+      const inner = p.sha256(concat(block.map((byte) => byte ^ 0x36), ...parts));
+      return p.sha256(concat(block.map((byte) => byte ^ 0x5c), inner));
+    };
+    for (const salt of [NOTHING, new Uint8Array(32).fill(7), new Uint8Array(131).fill(0xaa)]) {
+      for (const secret of [NOTHING, new Uint8Array(32).fill(3)]) {
+        const key = hmac(salt, secret);
+        const first = hmac(key, Uint8Array.of(1));
+        const second = hmac(key, first, Uint8Array.of(2));
+        assertEquals(p.hkdfSha256(salt, secret, 64), concat(first, second));
+      }
+    }
   });
 
   Deno.test(`${name}: X25519 answers RFC 7748 section 5.2`, () => {
@@ -200,7 +207,7 @@ Deno.test("both twins hash, authenticate and seal alike", () => {
       fc.uint8Array({ maxLength: 300 }),
       (key, nonce, ad, text) => {
         assertEquals(node.sha256(text), portable.sha256(text));
-        assertEquals(node.hmacSha256(ad, text, key), portable.hmacSha256(ad, text, key));
+        assertEquals(node.hkdfSha256(ad, text, 64), portable.hkdfSha256(ad, text, 64));
         const one = new Uint8Array(text.length + 16), other = new Uint8Array(text.length + 16);
         node.seal(key, nonce, ad, text, one, 0);
         portable.seal(key, nonce, ad, text, other, 0);
@@ -269,7 +276,7 @@ Deno.test("a primitive that is missing, broken or lies is replaced by its portab
   assertEquals(choose({ ...node, seal: throws }, portable, probeAead), portable);
   const trusting = { ...node, open: () => new Uint8Array(1) };
   assertEquals(choose(trusting, portable, probeAead), portable);
-  assertEquals(choose({ ...node, hmacSha256: throws }, portable, probeHash), portable);
+  assertEquals(choose({ ...node, hkdfSha256: throws }, portable, probeHash), portable);
   assertEquals(choose({ ...node, sha256: () => NOTHING }, portable, probeHash), portable);
   const zeros = { ...node, x25519PublicKey: () => new Uint8Array(32).fill(2) };
   assertEquals(choose(zeros, portable, probeAgreement), portable);
