@@ -32,7 +32,7 @@ export class Reassembly {
 
   /**
    * Takes the chunk whose lane byte is at `bytes[start]`; returns the message where this was its last one. The memory of a part follows what
-   * arrived, at most four times over, never what is claimed. What is passed in stays referenced; {@linkcode Reassembly.finished} has to follow before
+   * arrived, about four times over at most, however small the chunks are, never what is claimed. What is passed in stays referenced; {@linkcode Reassembly.finished} has to follow before
    * another record, and may empty it.
    *
    * @throws {WireError} on an unknown lane, an empty chunk, or more bytes than the bound.
@@ -46,10 +46,10 @@ export class Reassembly {
     this.#came += end - from;
     if (part.length + (end - from) > this.#bound) throw new WireError("message too large");
     if (end - from < VIEW_BYTES) {
-      part.append(bytes.slice(from, end));
+      part.copy(bytes, from, end);
     } else {
       if (this.#source?.bytes !== bytes) this.#source = new Source(bytes);
-      part.append(bytes.subarray(from, end), this.#source);
+      part.view(bytes.subarray(from, end), this.#source);
     }
     return (flags & LAST_CHUNK) === 0 ? undefined : part.take();
   }
@@ -71,6 +71,8 @@ export class Reassembly {
 
 /** A chunk of at least this many bytes is kept as the view it came as, which keeps its record of up to 64 KiB alive; smaller ones are copied. */
 const VIEW_BYTES = 16 * 1024;
+/** Memory for small chunks that follow one another begins with so much and doubles: a piece for each would cost hundreds of bytes for one. */
+const LEAST_ROOM = 1_024, MOST_ROOM = 64 * 1024;
 
 /** A record, and how many views of it wait. */
 class Source {
@@ -104,21 +106,48 @@ class Source {
 class Part {
   #pieces: Uint8Array[] = [];
   #sources: Source[] = [];
+  /** The piece that small chunks are copied to until a large one comes, and how much of it is used. */
+  #room: Uint8Array | undefined;
+  #used = 0;
   length = 0;
   held = 0;
 
-  /** Takes a piece, of a record or in memory of its own. */
-  append(piece: Uint8Array, source?: Source): void {
+  /** Takes a piece of a record. */
+  view(piece: Uint8Array, source: Source): void {
+    this.#close();
     this.#pieces.push(piece);
     this.length += piece.length;
     this.held += piece.buffer.byteLength;
-    if (source === undefined) return;
     this.#sources.push(source);
     source.hold();
   }
 
+  /** Takes a copy of `bytes[start, end)`. */
+  copy(bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    let room = this.#room;
+    if (room === undefined || this.#used + size > room.length) {
+      const most = room === undefined ? LEAST_ROOM : Math.min(MOST_ROOM, 2 * room.length);
+      this.#close();
+      this.#room = room = new Uint8Array(Math.max(size, most));
+      this.#pieces.push(room);
+      this.held += room.length;
+    }
+    room.set(bytes.subarray(start, end), this.#used);
+    this.#used += size;
+    this.length += size;
+  }
+
+  #close(): void {
+    if (this.#room === undefined) return;
+    this.#pieces[this.#pieces.length - 1] = this.#room.subarray(0, this.#used);
+    this.#room = undefined;
+    this.#used = 0;
+  }
+
   /** The message, in memory of its own. */
   take(): Uint8Array {
+    this.#close();
     const message = new Uint8Array(this.length);
     let at = 0;
     for (const piece of this.#pieces) {

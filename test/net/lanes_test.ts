@@ -146,6 +146,38 @@ Deno.test("a reassembly refuses unknown lanes, empty chunks and more than its bo
   assertThrows(() => into.add(chunk(0, 1), 0, 2), WireError, "too large");
 });
 
+Deno.test("chunks of any sizes become the message that was cut, and one byte each costs no more than large ones", () => {
+  const size = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 15_000, max: 18_000 }));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), size)), (chunks) => {
+      const into = new Reassembly(1 << 20, 0);
+      const sent: number[][] = [[], [], []];
+      chunks.push([0, 1], [1, 1], [2, 1]);
+      chunks.forEach(([lane, length], i) => {
+        const last = i >= chunks.length - 3;
+        const record = Uint8Array.from({ length: 1 + length }, (_, at) => i + at);
+        record[0] = last ? lane | 0x80 : lane;
+        for (const byte of record.subarray(1)) sent[lane]!.push(byte);
+        const whole = into.add(record, 0, record.length);
+        into.finished(record, true);
+        assertEquals(whole, last ? Uint8Array.from(sent[lane]!) : undefined);
+      });
+      assertEquals(into.held, 0);
+    }),
+    { numRuns: 50 },
+  );
+  const into = new Reassembly(4 << 20), chunk = Uint8Array.of(0, 65);
+  const heap = () => {
+    const { heapUsed, external } = Deno.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = heap();
+  for (let i = 0; i < 1 << 20; i++) into.add(chunk, 0, 2);
+  assertLessOrEqual(into.held, 2 << 20);
+  // An array for each took 227 MB.
+  assertLessOrEqual(heap() - before, 64e6);
+});
+
 Deno.test("the largest frame that is not cut fits behind the connection's own, and two large ones share a record", () => {
   const own = 16, largest = frame(CHUNK_BYTES, 1), out = new Uint8Array(RECORD + own);
   const lanes = new Lanes(1 << 20), into = new Reassembly(1 << 20);
