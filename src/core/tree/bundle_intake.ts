@@ -69,17 +69,19 @@ export class BundleIntake {
 
   /** A bundle came. */
   judge(message: HeldMessage, now: number): void {
-    const { port } = this.#context;
+    const { port } = this.#context, judged = !this.#context.options.bundle;
     const bundle = message.bundle = new Bundle(message, this.#parts.hash, port.key);
-    if (this.#apart.size > 0 && this.#apart.delete(message.id)) {
+    const apart = this.#apart.size > 0 && this.#apart.delete(message.id);
+    // Where somebody judges, before he is asked: what waits for a verdict must count as waiting, and nobody is asked twice. An author can put what
+    // he has sent before into any number of bundles.
+    if (judged && !bundle.parts.sound) return this.#takeApart(bundle, now);
+    if (judged || apart) {
       this.#known(bundle);
       if (bundle.members.every(({ known }) => known)) {
         this.#context.log.setState(message.entry, Seen.APART);
         return;
       }
     }
-    // Where somebody judges, before he is asked: what waits for a verdict must count as waiting.
-    if (!this.#context.options.bundle && !bundle.parts.sound) return this.#takeApart(bundle, now);
     for (const member of bundle.members) {
       if (member.known) continue;
       const verdict = port.validate(member);

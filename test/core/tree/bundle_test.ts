@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { Batch } from "../../../src/wire/batch.ts";
-import { bundleDigest, BundleParts } from "../../../src/wire/bundle.ts";
+import { bundleDigest, BundleParts, draftBundle } from "../../../src/wire/bundle.ts";
 import { Frame } from "../../../src/wire/frames.ts";
 import { sha256 as hash } from "../../wire/sha256.ts";
 import {
+  draftGossip,
+  finishGossip,
   gossipDigest,
   gossipHead,
   gossipShape,
   readGossip,
   signedBytes,
+  UNSIGNED_ORIGIN_BYTES,
 } from "../../../src/wire/gossip.ts";
 import type { TreeMessage, Verdict } from "../../../src/core/tree/port.ts";
 import { connect, seal, type TestNode, World, type WorldOptions } from "./world.ts";
@@ -460,6 +463,41 @@ Deno.test("a bundle played again, or a part of it, is refused once its id is for
   world.inject(a, b, frameOf(new BundleParts(hash, KEY, body).part(4)));
   world.inject(a, b, frameOf(body));
   assertEquals([b.messages.length, b.tree.metrics().ignored], [length, 7]);
+  world.close();
+});
+
+Deno.test("nobody is asked twice about a message, in however many bundles its author puts it", () => {
+  const [world, nodes] = start([[0, 1]], false, { tree: { bundle: false } });
+  const [a, b] = nodes as [TestNode, TestNode];
+  a.tree.close();
+  const asked: string[] = [], late: TreeMessage[] = [];
+  b.validate = (message) => {
+    asked.push(textOf(message));
+    late.push(message);
+    return undefined;
+  };
+  const origin = new Uint8Array(UNSIGNED_ORIGIN_BYTES).fill(5);
+  const draft = (seq: number) =>
+    draftGossip({
+      ...{ origin, seq, priority: "normal", key: KEY, hash, signed: false } as const,
+      payload: new TextEncoder().encode(`m${10 + seq}`),
+    });
+  const drafts = Array.from({ length: 12 }, (_, i) => draft(i));
+  const send = (from: number, to: number) => {
+    const bundle = draftBundle(drafts.slice(from, to), origin.length, KEY, hash);
+    world.inject(a, b, frameOf(finishGossip(bundle)));
+  };
+  // They wait for their verdicts; then they are accepted.
+  send(0, 8);
+  for (let from = 0; from < 7; from++) send(from, 8);
+  assertEquals([asked, b.tree.metrics().validating], [named(8), 8]);
+  for (const message of late) b.tree.verdict(message, "accept");
+  assertEquals([b.messages.length, b.tree.metrics().validating], [8, 0]);
+  for (let from = 0; from < 7; from++) send(from, 8);
+  assertEquals([asked.length, b.tree.metrics().validating], [8, 0]);
+  b.validate = (message) => asked.push(textOf(message)) > 0 ? "accept" : "ignore";
+  send(5, 12);
+  assertEquals([asked, texts(b)], [named(12), named(12)]);
   world.close();
 });
 
