@@ -247,7 +247,8 @@ export class DirectoryTopic implements TopicHandlers {
   #shardBits(): Map<string, ShardBits> {
     const sets = new Map<string, ShardBits>();
     for (const [name, shards] of this.#parts.shards()) {
-      if (shards.joined.length > 0) sets.set(name, shards.bits());
+      const own = shards.bits();
+      if (own.bits.some((byte) => byte > 0)) sets.set(name, own);
     }
     return sets;
   }

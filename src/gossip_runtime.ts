@@ -93,7 +93,10 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       options,
       enabled: parts.directory !== false,
       topics: () =>
-        [...this.#topics.keys()].filter((name) => this.topic(name) && !this.#shardOf(name)),
+        // Only shard sets want to know when theirs is left.
+        [...this.#topics.keys()].filter((name) =>
+          this.topic(name) && !this.#topics.get(name)!.onLeave
+        ),
       shards: () => this.#shards,
       gained: (topic) => this.#topics.get(topic)?.core.overlay.candidatesChanged(),
       alone: () => this.#bootstrap.alone(),
@@ -197,13 +200,6 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     const shards = new Shards<T>(name, options, owner);
     this.#shards.set(name, shards as unknown as Shards<unknown>);
     return shards;
-  }
-
-  /** The shard set that a topic belongs to. */
-  #shardOf(topic: string): Shards<unknown> | undefined {
-    const slash = topic.lastIndexOf("/");
-    const shards = slash < 0 ? undefined : this.#shards.get(topic.slice(0, slash));
-    return shards?.joined.includes(Number(topic.slice(slash + 1))) ? shards : undefined;
   }
 
   /** Whom a new topic asks first: members that the directory knows, else whoever is connected. */

@@ -145,15 +145,17 @@ export class Node {
 
   /** Neighbours on other topics that are on this one too: they have opened it on their link, or the directory says so. */
   sharedOn(topic: TopicCore): PeerId[] {
-    const peers = new Set<PeerId>();
-    for (const other of this.#byKey.values()) {
-      if (other === topic) continue;
-      for (const peer of other.overlay.active) {
-        if (this.#sessions.get(peer)?.isOn(topic.keyHex)) peers.add(peer);
-        else if (this.handlers.isMember(topic.name, peer)) peers.add(peer);
+    const peers: PeerId[] = [];
+    for (const [peer, session] of this.#sessions.entries()) {
+      if (!session.isOn(topic.keyHex) && !this.handlers.isMember(topic.name, peer)) continue;
+      // Whoever is a neighbour on one of many topics mostly is on the first of them.
+      for (const other of this.#byKey.values()) {
+        if (other === topic || !other.overlay.isActive(peer)) continue;
+        peers.push(peer);
+        break;
       }
     }
-    return [...peers];
+    return peers;
   }
 
   /** The newest record known of a peer. */
@@ -216,6 +218,11 @@ export class Node {
 
   #sendOn(topic: TopicCore, peer: PeerId, frame: Uint8Array): void {
     if (topic.closed && !topic.leaving) return;
+    if (this.#sessions.get(peer)?.mayAnnounce(topic.alias) === false) {
+      // As if it were not on this topic. Never inside the call.
+      this.host.after(0, () => topic.closed || topic.refused(peer));
+      return;
+    }
     // A goodbye goes behind the last messages, which are in slower lanes, and so few that none of them is overtaken: see `Pacer.drain`.
     const lane = topic.leaving ? Lane.BULK : Lane.CONTROL;
     const head = topicHead(Frame.OVERLAY, topic.alias);
@@ -227,12 +234,13 @@ export class Node {
 
   /**
    * Announces the topic's alias in a lane of a link, once: a lane that has waited for long goes before a faster one that is
-   * full, so what is announced in one lane may not be known yet when a frame of another comes. False where the lane is full.
+   * full, so what is announced in one lane may not be known yet when a frame of another comes. False where the lane is full, or the peer knows as many as it takes.
    */
   openTopic(topic: TopicCore, peer: PeerId, lane: Lane = Lane.CONTROL): boolean {
     const session = this.#sessions.get(peer);
     if (session === undefined) return false;
     if (session.announced(topic.alias, lane)) return true;
+    if (!session.mayAnnounce(topic.alias)) return false;
     if (!this.host.send(peer, lane, encodeOpen(topic.alias, topic.key))) return false;
     session.announce(topic.alias, lane);
     return true;

@@ -37,6 +37,8 @@ function recovered(points: number, ms: number): number {
 /** One peer's link, from up to down. */
 export class PeerSession {
   readonly #topics = new Map<number, OpenTopic>();
+  /** How many aliases of a topic's are open. */
+  readonly #on = new Map<string, number>();
   // Made when first needed: most links of a large overlay are short, for one shuffle.
   #announced: Map<number, number> | undefined;
   #closed: Set<number> | undefined;
@@ -58,6 +60,13 @@ export class PeerSession {
   /** True where this node's own alias is announced in a lane of the link. */
   announced(alias: number, lane: Lane): boolean {
     return ((this.#announced?.get(alias) ?? 0) & 1 << lane) !== 0;
+  }
+
+  /** Whether one more of this node's aliases may be announced: peers end a link with more than they take, most likely as many as this node. */
+  mayAnnounce(alias: number): boolean {
+    const announced = this.#announced;
+    return announced === undefined || announced.size < this.#limits.topicsPerPeer ||
+      announced.has(alias);
   }
 
   /** Notes that it is. */
@@ -82,13 +91,17 @@ export class PeerSession {
       throw new WireError("too many topics");
     }
     this.#topics.set(alias, { key, topic, told: false, closed: false });
+    this.#on.set(key, (this.#on.get(key) ?? 0) + 1);
   }
 
   /** The peer left a topic; its alias is remembered while there is room. */
   leave(alias: number): void {
     const entry = this.#topics.get(alias);
-    if (!entry) return;
+    if (!entry || entry.closed) return;
     entry.closed = true;
+    const open = this.#on.get(entry.key)! - 1;
+    if (open > 0) this.#on.set(entry.key, open);
+    else this.#on.delete(entry.key);
     this.#closed ??= new Set();
     this.#closed.add(alias);
   }
@@ -115,8 +128,7 @@ export class PeerSession {
 
   /** True where the peer has opened a topic and has not left it. */
   isOn(key: string): boolean {
-    for (const entry of this.#topics.values()) if (entry.key === key && !entry.closed) return true;
-    return false;
+    return this.#on.has(key);
   }
 
   /** Names of the shared topics. */

@@ -59,6 +59,8 @@ export class OwnRecord {
   readonly #pace: Pace;
   #interests: readonly TopicKey[] = [];
   #own: Fields = { addresses: [], topics: [], shards: new Map() };
+  /** Something changed since they were made: a node that joins thousands of topics one after the other goes through all of them once. */
+  #stale = false;
   #seq = 0;
   #timer: TimerId | undefined;
   #timerAt = Infinity;
@@ -92,24 +94,26 @@ export class OwnRecord {
 
   /** Topics and shard sets that did not fit into the newest record. */
   get omitted(): number {
+    this.#look();
     return this.#omitted;
   }
 
   /** The topics that this node is on, those of shards among them. */
   get interests(): readonly TopicKey[] {
+    this.#look();
     return this.#interests;
   }
 
   /** Makes the first record at once. */
   start(): void {
-    this.#look();
+    this.#stale = true;
     this.#make();
   }
 
   /** Something changed: the next record follows soon. */
   changed(): void {
     if (this.#left) return;
-    this.#look();
+    this.#stale = true;
     const now = this.#port.now(), wait = this.#pace.wait(now);
     this.#changeAt = Math.min(this.#changeAt, now + Math.max(COALESCE_MS, wait));
     this.#wake();
@@ -136,6 +140,8 @@ export class OwnRecord {
   }
 
   #look(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
     const { addresses, topics, shards } = this.#port.own();
     const names = [...new Set(topics)].filter((topic) => {
       const { set, shard } = topicKey(topic);
@@ -187,6 +193,7 @@ export class OwnRecord {
     if (this.#left) return;
     this.#pace.spend(this.#port.now());
     this.#madeAt = this.#port.now();
+    this.#look();
     this.#changeAt = Infinity;
     this.#part = (0.8 + 0.3 * this.#port.random()) / 3;
     this.#ttlGiven = this.#ttl();

@@ -35,6 +35,28 @@ Deno.test("a peer opens a bounded number of topics, and closed ones make room", 
   assertEquals(session.topic(1), undefined);
 });
 
+Deno.test("a peer is on a topic as long as an alias of it is open, and is told of no more topics than it takes", () => {
+  const sessions = new Sessions({ ...DEFAULT_LIMITS, topicsPerPeer: 3 });
+  sessions.open(PEER, 0);
+  const session = sessions.get(PEER)!;
+  session.open(1, "a", undefined);
+  session.open(2, "a", undefined);
+  session.leave(1);
+  session.leave(1);
+  assert(session.isOn("a") && !session.isOn("b"));
+  session.leave(2);
+  assert(!session.isOn("a"));
+  session.open(3, "a", undefined);
+  assert(session.isOn("a"));
+  for (const alias of [5, 6, 7]) {
+    assert(session.mayAnnounce(alias));
+    session.announce(alias, Lane.CONTROL);
+  }
+  assert(session.mayAnnounce(6) && !session.mayAnnounce(8));
+  session.withdraw(5);
+  assert(session.mayAnnounce(8));
+});
+
 Deno.test("overlay messages are bounded by a rate with a burst", () => {
   const sessions = new Sessions({ ...DEFAULT_LIMITS, overlayPerSecond: 10 });
   sessions.open(PEER, 0);

@@ -37,6 +37,24 @@ Deno.test("changes wait 50 ms for company and make one record", async () => {
   node.service.close();
 });
 
+Deno.test("what a node is on is gone through once, however many topics it joins in a row", async () => {
+  const { time, node } = started();
+  const own = node.own.bind(node);
+  let times = 0;
+  node.own = () => {
+    times++;
+    return own();
+  };
+  for (let i = 0; i < 1_000; i++) {
+    node.topics.push(`topic ${i}`);
+    node.service.changed();
+  }
+  assertEquals(times, 0);
+  await time.run(60);
+  assertEquals([times, node.published.length, node.published[1]!.topics.length > 10], [1, 2, true]);
+  node.service.close();
+});
+
 Deno.test("a record is renewed at a third of its time, give or take a fifth", async () => {
   const { time, node } = started({ ttlSeconds: 300 });
   const times: number[] = [];

@@ -18,6 +18,30 @@ Deno.test("peer-up and neighbor-up come when nodes meet, neighbor-down and peer-
   assertEquals(a.peers(), []);
 });
 
+Deno.test("two nodes with more topics in common than a connection may have stay connected by those that fit", async () => {
+  await using nodes = new Nodes();
+  const limits = { topicsPerPeer: 4 };
+  const a = await nodes.start({ limits });
+  const events = new Events(a);
+  const b = await nodes.start({ limits, bootstrap: [a.address] });
+  const names = Array.from({ length: 8 }, (_, i) => `topic ${i}`);
+  const on = [a, b].flatMap((node) => names.map((name) => node.join(name)));
+  const near = () => on.filter((topic) => topic.neighbors.length > 0).length;
+  await until("some topics have neighbours at both ends", () => near() >= 4);
+  assertEquals([events.of("misbehaved"), events.of("peer-down")], [[], []]);
+  assert(near() >= 4);
+});
+
+Deno.test("each of a thousand topics that two nodes share has a neighbour", async () => {
+  await using nodes = new Nodes();
+  const a = await nodes.start();
+  const b = await nodes.start({ bootstrap: [a.address] });
+  const on = [a, b].flatMap((node) =>
+    Array.from({ length: 1_000 }, (_, i) => node.join(`topic ${i}`))
+  );
+  await until("all have one", () => on.every((topic) => topic.neighbors.length === 1));
+});
+
 Deno.test("leaving a topic is a neighbor-down there and no peer-down", async () => {
   await using nodes = new Nodes();
   const [a, b] = await nodes.many(2);
