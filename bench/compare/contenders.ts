@@ -5,7 +5,7 @@
  */
 
 import type { WorkloadResult } from "../workload.ts";
-import { type Load, NODES } from "./loads.ts";
+import { type Load, NODES, WINDOW } from "./loads.ts";
 
 /** One contender. */
 export interface Contender {
@@ -100,10 +100,10 @@ export async function runOnce(
   load: Load,
   quick: boolean,
 ): Promise<RunResult> {
-  const { size, sign, senders, rate } = load;
+  const { size, sign, senders, rate, window = WINDOW } = load;
   const full = contender.slow ? load.slowCount : load.count;
   const count = quick ? Math.ceil(full / 5) : full;
-  const options = { nodes: NODES, size, sign, senders, count, window: 64 };
+  const options = { nodes: NODES, size, sign, senders, count, window };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   if (rate !== undefined) args.push("--mode", "paced", "--rate", String(rate));
   const { stdout, stderr } = await run([...contender.command(), ...args]);

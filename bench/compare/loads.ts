@@ -16,8 +16,10 @@ export interface Load {
   readonly sign: 0 | 1;
   /** Nodes that publish in turn. */
   readonly senders: number;
-  /** Messages a second; undefined: as fast as a window of 64 allows. */
+  /** Messages a second; undefined: as fast as the window allows. */
   readonly rate?: number;
+  /** Messages under way at once, of all senders together. Default {@linkcode WINDOW}. */
+  readonly window?: number;
   /**
    * Messages of a fast contender's run: the fastest takes three seconds or so, since V8 compiles during the first ones. The fifth that goes before
    * them fills what it retains where messages are large: page faults are no protocol.
@@ -29,6 +31,8 @@ export interface Load {
 
 /** Nodes in every workload. */
 export const NODES = 16;
+/** Messages under way at once. */
+export const WINDOW = 64;
 
 /** In the order in which they run. */
 export const LOADS: readonly Load[] = [
@@ -49,8 +53,15 @@ export const LOADS: readonly Load[] = [
     ...{ size: 65_536, sign: 0, senders: 1, count: 3_000, slowCount: 150 },
   },
   {
-    ...{ name: "16senders", title: "1 KiB, window 64, unsigned, all 16 sending in turn" },
+    ...{
+      name: "16senders",
+      title: "1 KiB, window 64 of all together, unsigned, all 16 sending in turn",
+    },
     ...{ size: 1_024, sign: 0, senders: 16, count: 20_000, slowCount: 600 },
+  },
+  {
+    ...{ name: "16windows", title: "1 KiB, window 64 of each, unsigned, all 16 sending in turn" },
+    ...{ size: 1_024, sign: 0, senders: 16, window: 16 * WINDOW, count: 60_000, slowCount: 1_200 },
   },
   {
     ...{ name: "paced", title: "1 KiB, 20 messages a second, unsigned" },
