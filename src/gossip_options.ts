@@ -104,9 +104,13 @@ const MAY_BE_ZERO: readonly string[] = [
 export function fillOptions(options: GossipOptions): FullOptions {
   checkOptions(options);
   const { network = "plumtree", preset = "lan", bootstrap = [] } = options;
-  const { listen = true, hostname = "" } = options;
+  const { listen = true, hostname = "", port = 0 } = options;
   if (typeof listen !== "boolean") throw new TypeError("listen must be a boolean");
   if (typeof hostname !== "string") throw new TypeError("hostname must be a string");
+  if (hostname.startsWith("[")) {
+    throw new TypeError(`hostname has no brackets: "::1", not ${JSON.stringify(hostname)}`);
+  }
+  if (typeof port !== "number") throw new TypeError("port must be a number");
   if (typeof network !== "string") throw new TypeError("network must be a string");
   if (new TextEncoder().encode(network).length > 255) {
     throw new RangeError("network must be at most 255 bytes of UTF-8");
@@ -128,6 +132,12 @@ export function fillOptions(options: GossipOptions): FullOptions {
   }
   const tree = merge(treeDefaults(preset), options.tree, "tree");
   if (tree.trees >= TREES) throw new RangeError(`tree.trees must be below ${TREES}`);
+  if (tree.retainMessages > limits.seenIds) {
+    if (options.tree?.retainMessages !== undefined) {
+      throw new RangeError(`tree.retainMessages must be at most limits.seenIds, ${limits.seenIds}`);
+    }
+    tree.retainMessages = limits.seenIds;
+  }
   return { network, preset, bootstrap: [...bootstrap], overlay, tree, limits };
 }
 

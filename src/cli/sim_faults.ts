@@ -208,7 +208,7 @@ function round(value: number): number {
 export async function simFaults(args: readonly string[]): Promise<boolean> {
   const { seeds, from, jobs, trace, bugs, json } = readArgs(
     args,
-    { seeds: 100, from: 1, jobs: navigator.hardwareConcurrency },
+    { seeds: 200, from: 1, jobs: navigator.hardwareConcurrency },
     ["trace", "bugs", "json"],
     {},
   );

@@ -5,6 +5,7 @@
  */
 
 import type { PeerId } from "../core/host.ts";
+import { GossipError } from "../errors.ts";
 import type { Channel } from "../secure/channel.ts";
 import { frameHandshakeMessage, type Handshake } from "../secure/handshake.ts";
 import type { Duplex } from "./duplex.ts";
@@ -35,10 +36,10 @@ export async function greet(
     if (first !== undefined) await writeAll(duplex, frameHandshakeMessage(first));
     for (;;) {
       reader.maximum = handshake.expects;
-      let message = reader.next();
+      let message = nextMessage(reader);
       while (message === undefined) {
         if (!await reader.fill()) return undefined;
-        message = reader.next();
+        message = nextMessage(reader);
       }
       const step = handshake.receive(message);
       if (step.send !== undefined) {
@@ -51,6 +52,17 @@ export async function greet(
     }
   } finally {
     handshake.abort();
+  }
+}
+
+/** What is longer than any message of a handshake comes from something else that listens there, or dials: another protocol, another version. */
+function nextMessage(reader: RecordReader): Uint8Array | undefined {
+  try {
+    return reader.next();
+  } catch (cause) {
+    throw new GossipError("handshake-failed", "the other side does not speak this protocol", {
+      cause,
+    });
   }
 }
 

@@ -79,7 +79,9 @@ export class StreamTransport implements Transport {
   /** Checks the options; opens nothing before {@linkcode StreamTransport.start}. */
   constructor(options: StreamTransportOptions) {
     const port = options.port ?? 0;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`port ${port}`);
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new RangeError(`port must be a whole number from 0 to 65535, not ${port}`);
+    }
     if (options.advertise !== undefined) parseAddress(options.advertise);
     this.#options = options;
     const onFault = options.onFault ?? (() => {});

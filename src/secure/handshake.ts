@@ -221,7 +221,10 @@ export class Handshake {
     } catch (cause) {
       this.abort();
       if (cause instanceof GossipError) throw cause;
-      throw failed("a message was refused", cause);
+      throw failed(
+        "a message was refused: the other side is of another network or protocol, or somebody changed it",
+        cause,
+      );
     }
   }
 }

@@ -89,6 +89,9 @@ Deno.test("options that are none reject with TypeError or RangeError", async () 
     ["signal", 5, TypeError],
     ["listen", "no", TypeError],
     ["hostname", 0, TypeError],
+    ["hostname", "[::1]", TypeError],
+    ["port", "80", TypeError],
+    ["tree", { retainMessages: 65_537 }, RangeError],
     ["overlay", { toString: 5 }, TypeError],
     ["limits", { constructor: 5 }, TypeError],
     ["overlay", { swapMs: 1e-9 }, RangeError],
@@ -213,6 +216,29 @@ Deno.test("nodes of different networks refuse each other in the handshake", asyn
   assertEquals(address, b.address);
   await until("counted", () => b.metrics().transport.handshakesFailed === 1);
   assertEquals([a.peers(), b.peers()], [[], []]);
+});
+
+Deno.test("something that speaks another protocol is a failed handshake", async () => {
+  await using nodes = new Nodes();
+  const a = await nodes.start();
+  const other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialling = a.connect(`127.0.0.1:${other.addr.port}`);
+  const conn = await other.accept();
+  await conn.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const { cause } = await rejectsWith(dialling, "handshake-failed");
+  assert(cause instanceof Error);
+  conn.close();
+  other.close();
+});
+
+Deno.test("fewer remembered ids mean fewer retained messages, unless those are given, too", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = [await nodes.start({ limits: { seenIds: 10 } }), await nodes.start()];
+  const topic = a.join("t");
+  for (let i = 0; i < 30; i++) await topic.publish(`${i}`);
+  await until("all are sent", () => topic.metrics().seen >= 10);
+  assertEquals(topic.metrics().retainedMessages, 10);
+  assertThrows(() => b.join("t", { retain: { messages: 65_537 } }), RangeError, "retain.messages");
 });
 
 Deno.test("two nodes with one identity refuse each other, and a third keeps one link to that id", async () => {
