@@ -309,6 +309,10 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     this.emit({ type: "dial-failed", address, error });
   }
 
+  banned(peer: PeerId): boolean {
+    return this.node.isBanned(peer);
+  }
+
   refused(address: string, reason: string): void {
     this.emit({ type: "refused", address, reason });
   }

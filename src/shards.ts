@@ -174,7 +174,11 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
    * ```
    */
   async move(options: MoveOptions): Promise<void> {
-    const { leave = [], join = [] } = options, signal = signalOf(options);
+    const signal = signalOf(options);
+    const { leave = [], join = [] } = options;
+    if (!Array.isArray(leave) || !Array.isArray(join)) {
+      throw new TypeError("leave and join must be arrays of shards");
+    }
     for (const shard of [...leave, ...join]) this.#check(shard);
     signal?.throwIfAborted();
     const fresh = join.filter((shard) => !this.#topics.has(shard));

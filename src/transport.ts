@@ -77,6 +77,8 @@ export interface TransportSink {
   down(peer: PeerId, reason: DownReason): void;
   /** A {@linkcode Transport.connect} found no way: every address failed. */
   unreachable(peer: PeerId, cause: Error): void;
+  /** Whether a peer that has dialled is to be turned away. Asked inside calls. Without it: nobody is. */
+  banned?(peer: PeerId): boolean;
   /** One frame, in `bytes[start, end)`; the view is the receiver's to keep, nothing writes to it again. */
   receive(peer: PeerId, bytes: Uint8Array, start: number, end: number): void;
   /** A dial, by whomever, failed. */

@@ -165,9 +165,15 @@ export class Node {
 
   // --- what happens to links ---
 
+  /** True for `limits.banSeconds` after a peer has lost all its score. */
+  isBanned(peer: PeerId): boolean {
+    return this.#bans.has(peer, this.host.now());
+  }
+
   /** A link came up. */
   peerUp(peer: PeerId): void {
-    if (this.#bans.has(peer, this.host.now())) {
+    // This node has dialled it, or it was under way when the ban began.
+    if (this.isBanned(peer)) {
       this.host.disconnect(peer, "misbehaved");
       return;
     }
@@ -206,7 +212,7 @@ export class Node {
     if (this.connected(peer)) return this.#sendOn(topic, peer, frame);
     this.#outbox.add(peer, topic, frame);
     const addresses = topic.overlay.recordOf(peer)?.addresses ?? [];
-    if (addresses.length > 0 && !this.#bans.has(peer, this.host.now())) {
+    if (addresses.length > 0 && !this.isBanned(peer)) {
       this.host.connect(peer, addresses, topic.lonely);
     } else {
       // Never inside the call: the overlay is in the middle of a step.

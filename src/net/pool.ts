@@ -89,7 +89,7 @@ export class Pool implements LinkHandler, DialOwner {
     const link = this.#links.get(guest.peer);
     const verdict = this.#judge(guest.peer, link);
     this.adopt(connection);
-    const refusal = this.#refusal(verdict);
+    const refusal = this.#refusal(guest.peer, verdict);
     if (refusal !== undefined) {
       if (refusal === "superseded") {
         counters.superseded++;
@@ -97,7 +97,8 @@ export class Pool implements LinkHandler, DialOwner {
       } else {
         counters.refused++;
         const { remoteAddress } = connection;
-        this.#tell((sink) => sink.refused(remoteAddress, "too many connections"));
+        const why = refusal === "misbehaved" ? "its peer is banned" : "too many connections";
+        this.#tell((sink) => sink.refused(remoteAddress, why));
       }
       connection.start();
       connection.close(refusal);
@@ -120,8 +121,9 @@ export class Pool implements LinkHandler, DialOwner {
     });
   }
 
-  #refusal(verdict: Verdict): EndReason | undefined {
+  #refusal(peer: PeerId, verdict: Verdict): EndReason | undefined {
     if (this.#closed) return "left";
+    if (this.#options.sink()?.banned?.(peer)) return "misbehaved";
     if (verdict === "supersede") return "superseded";
     return verdict === "accept" && !this.makeRoom() ? "busy" : undefined;
   }

@@ -1,11 +1,11 @@
-import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertStringIncludes } from "@std/assert";
 import { Identity } from "@x/plumtree";
 import { Frame } from "../../src/wire/frames.ts";
 import { encodeOpen, topicHead } from "../../src/wire/node_messages.ts";
 import { encodeCbor } from "../../src/wire/cbor.ts";
 import { encodeRequest } from "../../src/wire/request_messages.ts";
 import { Honest } from "./hostile_helper.ts";
-import { Nodes, rejectsWith, until } from "./helper.ts";
+import { Events, Nodes, rejectsWith, until } from "./helper.ts";
 import { bytes, gossipBody, keyOf, recordOf, Stranger } from "./stranger.ts";
 
 const JUNK = new Uint8Array(40).fill(0xff);
@@ -180,7 +180,11 @@ Deno.test("a banned peer can neither dial, nor is it dialled, nor does it hear a
   }
   // At another address, found by dialling: the same refusal.
   const listening = await nodes.start({ identity });
-  await rejectsWith(listening.connect(victim!.address), "dial-failed").catch(() => {});
-  await until("not connected", () => !victim!.peers().some(({ id }) => id === identity.id));
+  const events = new Events(victim!), dialled = new Events(listening);
+  const { message } = await rejectsWith(listening.connect(victim!.address), "dial-failed");
+  assertStringIncludes(message, "misbehaved");
+  await events.wait("refused", ({ reason }) => reason === "its peer is banned");
+  assertEquals([dialled.of("peer-up"), events.of("peer-up")], [[], []]);
+  assert(!victim!.peers().some(({ id }) => id === identity.id));
   assertEquals(victim!.topic("news")!.neighbors.includes(identity.id), false);
 });

@@ -175,6 +175,17 @@ Deno.test("move to an empty shard does not wait, and shards in both lists stay",
   assertEquals(shards.joined, [3, 4]);
 });
 
+Deno.test("a move of what is no list of shards is a TypeError and moves nothing", async () => {
+  await using nodes = new Nodes();
+  const shards = (await nodes.start()).shards("tx", { count: 8 });
+  shards.join(1);
+  for (const wrong of [undefined, 5, { join: 1 }, { leave: "1" }, { signal: 1 }]) {
+    await assertRejects(() => shards.move(wrong as never), TypeError, "must be");
+  }
+  await assertRejects(() => shards.move({ leave: [1], join: [8] }), RangeError);
+  assertEquals(shards.joined, [1]);
+});
+
 Deno.test("an aborted move rejects with its reason and leaves everything as it was", async () => {
   await using nodes = new Nodes();
   const { made, sets } = await sharded(nodes, 8, [[1], [1], [2]]);
