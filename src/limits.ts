@@ -60,7 +60,10 @@ export interface Limits {
   authors: number;
   /** Entries taken from one shuffle or candidate list. Default 16. */
   shuffleEntries: number;
-  /** Overlay messages (join, neighbour, shuffle …) that one peer may send per second over all topics; burst of ten times that. Default 200. */
+  /**
+   * Overlay messages (join, neighbour, shuffle …) that one peer may send per second over all topics; burst of ten times that. Neighbours check each
+   * other on each topic every `overlay.checkMs`, so by default two nodes can be neighbours on about 2,000 topics at once. Default 200.
+   */
   overlayPerSecond: number;
   /** Messages that wait for an asynchronous `validate`, per topic. Default 1024. */
   validating: number;
