@@ -337,7 +337,8 @@ export class Node {
     this.counters.unknownTopic++;
     if (!entry.told || kind === Frame.OVERLAY) {
       if (!session.takeOverlayToken(this.host.now())) return undefined;
-      this.host.send(peer, Lane.CONTROL, topicHead(Frame.TOPIC_NONE, alias));
+      // Behind what this node published before it left the topic, as its goodbye: whoever hears it gives up the neighbour.
+      this.host.send(peer, Lane.BULK, topicHead(Frame.TOPIC_NONE, alias));
       if (!entry.told) this.handlers.unknownTopic(peer, entry.key);
       entry.told = true;
     }
