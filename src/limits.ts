@@ -38,8 +38,8 @@ export interface Limits {
   /** Dials under way at once. Default 32. */
   dials: number;
   /**
-   * Topics that one peer may open on its connection. One that opens more is cut off and banned, so this node opens no more on its own connections
-   * either, and looks for neighbours on further topics elsewhere: give all nodes of a network the same. Default 4096.
+   * Topics that one peer may open on its connection. One that opens more is cut off and banned, so this node opens no more than three quarters of
+   * it on its own connections, and looks for neighbours on further topics elsewhere: give all nodes of a network the same. Default 4096.
    */
   topicsPerPeer: number;
   /** Topic ids remembered as seen, per topic: an older id that comes again would be delivered twice. Each costs about 64 bytes. Default 65_536. */

@@ -29,6 +29,9 @@ const RECOVERY_PER_SECOND = 1;
 /** A burst of overlay messages may be as large as this many seconds of the rate. */
 const BURST_SECONDS = 10;
 
+/** Of `limits.topicsPerPeer`, what this node opens on its own connections. */
+const OWN_PART = 3 / 4;
+
 /** What is left of lost points after a time. */
 function recovered(points: number, ms: number): number {
   return Math.max(0, points - ms / 1_000 * RECOVERY_PER_SECOND);
@@ -62,11 +65,14 @@ export class PeerSession {
     return ((this.#announced?.get(alias) ?? 0) & 1 << lane) !== 0;
   }
 
-  /** Whether one more of this node's aliases may be announced: peers end a link with more than they take, most likely as many as this node. */
+  /**
+   * Whether one more of this node's aliases may be announced: peers end a link with more than they take, most likely as many as this node. A part
+   * of them is left free, since what says that an alias is closed travels in a slower lane than what opens the next one.
+   */
   mayAnnounce(alias: number): boolean {
-    const announced = this.#announced;
-    return announced === undefined || announced.size < this.#limits.topicsPerPeer ||
-      announced.has(alias);
+    const announced = this.#announced,
+      most = Math.max(1, Math.floor(OWN_PART * this.#limits.topicsPerPeer));
+    return announced === undefined || announced.size < most || announced.has(alias);
   }
 
   /** Notes that it is. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Bans, Sessions } from "../../src/core/sessions.ts";
+import { Bans, type PeerSession, Sessions } from "../../src/core/sessions.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { Lane } from "../../src/wire/frames.ts";
 import { WireError } from "../../src/wire/bytes.ts";
@@ -36,7 +36,7 @@ Deno.test("a peer opens a bounded number of topics, and closed ones make room", 
 });
 
 Deno.test("a peer is on a topic as long as an alias of it is open, and is told of no more topics than it takes", () => {
-  const sessions = new Sessions({ ...DEFAULT_LIMITS, topicsPerPeer: 3 });
+  const sessions = new Sessions({ ...DEFAULT_LIMITS, topicsPerPeer: 4 });
   sessions.open(PEER, 0);
   const session = sessions.get(PEER)!;
   session.open(1, "a", undefined);
@@ -55,6 +55,28 @@ Deno.test("a peer is on a topic as long as an alias of it is open, and is told o
   assert(session.mayAnnounce(6) && !session.mayAnnounce(8));
   session.withdraw(5);
   assert(session.mayAnnounce(8));
+});
+
+Deno.test("what opens a topic may overtake what closes another, and is no offence where a node opens all that it may", () => {
+  const sessions = new Sessions({ ...DEFAULT_LIMITS, topicsPerPeer: 8 });
+  const [mine, theirs] = ["aa", "bb"].map((id) => {
+    sessions.open(id.repeat(32), 0);
+    return sessions.get(id.repeat(32))!;
+  }) as [PeerSession, PeerSession];
+  const open = (alias: number) => {
+    mine.announce(alias, Lane.CONTROL);
+    theirs.open(alias, `topic ${alias}`, undefined);
+  };
+  let alias = 1;
+  while (mine.mayAnnounce(alias)) open(alias++);
+  assertEquals(alias - 1, 6);
+  for (const closed of [1, 2]) {
+    mine.withdraw(closed);
+    assert(mine.mayAnnounce(alias));
+    open(alias++);
+  }
+  for (const closed of [1, 2]) theirs.leave(closed);
+  assert(!mine.mayAnnounce(alias));
 });
 
 Deno.test("overlay messages are bounded by a rate with a burst", () => {
