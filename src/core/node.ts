@@ -240,7 +240,8 @@ export class Node {
 
   /**
    * Announces the topic's alias in a lane of a link, once: a lane that has waited for long goes before a faster one that is
-   * full, so what is announced in one lane may not be known yet when a frame of another comes. False where the lane is full, or the peer knows as many as it takes.
+   * full, so what is announced in one lane may not be known yet when a frame of another comes. False where the lane is full, or the peer knows as
+   * many as it takes.
    */
   openTopic(topic: TopicCore, peer: PeerId, lane: Lane = Lane.CONTROL): boolean {
     const session = this.#sessions.get(peer);
