@@ -94,6 +94,8 @@ const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"
 
 /** Lower-case hex of `bytes[start, end)`. */
 export function toHex(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  // A third of the time of the loop, for 20 bytes; not every browser has it yet.
+  if (bytes.toHex !== undefined) return bytes.subarray(start, end).toHex();
   let text = "";
   for (let i = start; i < end; i++) text += HEX[bytes[i]!];
   return text;

@@ -116,6 +116,13 @@ Deno.test("hex reads back as what was written, in either case", () => {
   assertEquals(toHex(new Uint8Array([0, 171, 255, 16]), 1, 3), "abff");
 });
 
+Deno.test("hex is the same where the runtime does not write it", () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const native = toHex(bytes, 3, 200);
+  Object.defineProperty(bytes, "toHex", { value: undefined });
+  assertEquals(toHex(bytes, 3, 200), native);
+});
+
 Deno.test("what is not hex is refused", () => {
   for (const text of ["0", "0g", "0x", " 00", "00\n", "-1", "٠٠", "0 "]) {
     assertThrows(() => fromHex(text), WireError, "not hex");

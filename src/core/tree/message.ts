@@ -5,6 +5,8 @@
  */
 
 import { HASH_BYTES } from "../../wire/batch.ts";
+import { toHex } from "../../wire/bytes.ts";
+import { ID_BYTES } from "../../wire/gossip.ts";
 import type { PeerId } from "../host.ts";
 import type { Bundle } from "./bundled.ts";
 import type { TreeMessage } from "./port.ts";
@@ -80,14 +82,22 @@ export class HeldMessage implements TreeMessage {
   }
 
   get id(): string {
-    return this.#id ??= hex(this.#a) + hex(this.#b) + hex(this.#c) + hex(this.#d) + hex(this.#e);
+    return this.#id ??= this.#hex();
+  }
+
+  #hex(): string {
+    WORDS.setInt32(0, this.#a);
+    WORDS.setInt32(4, this.#b);
+    WORDS.setInt32(8, this.#c);
+    WORDS.setInt32(12, this.#d);
+    WORDS.setInt32(16, this.#e);
+    return toHex(ID);
   }
 }
 
+/** An id in bytes, on its way to text. */
+const ID = new Uint8Array(ID_BYTES), WORDS = new DataView(ID.buffer);
+
 function word(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, "0");
 }
