@@ -6,7 +6,7 @@
 
 import { hurryYoung } from "../../src/secure/v8_memory.ts";
 
-const RECORD = 32_000, MESSAGES = 31, RECORDS = 8_000, A_TURN = 50;
+const RECORD = 32_000, MESSAGES = 31, RECORDS = 24_000, A_TURN = 50;
 
 const hurried = Deno.args[0] === "1";
 const retained = Array.from({ length: 200 }, () => new Uint8Array(2 ** 20));
