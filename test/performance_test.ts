@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { Gossip } from "@x/plumtree";
 import crypto from "node:crypto";
 import { PlumtreeCluster } from "../bench/plumtree_cluster.ts";
 import { runWorkload, warmUp } from "../bench/workload.ts";
@@ -132,6 +133,28 @@ Deno.test("in a stream of signed messages most are checked without a signature o
   } finally {
     await cluster.close();
   }
+});
+
+Deno.test("quiet nodes check each other on all their topics in common records", async () => {
+  const overlay = { checkMs: 200, shuffleMs: 60_000, probeMs: 60_000 };
+  const options = { hostname: "127.0.0.1", overlay };
+  await using a = await Gossip.listen(options);
+  await using b = await Gossip.listen({ ...options, bootstrap: [a.address] });
+  const names = Array.from({ length: 20 }, (_, i) => `t${i}`);
+  const topics = [a, b].flatMap((node) => names.map((name) => node.join(name)));
+  await Promise.all(topics.map((topic) => topic.ready()));
+  const sent = () => a.metrics().transport;
+  const rest = async (frames: number) => {
+    const { framesOut } = sent();
+    while (sent().framesOut < framesOut + frames) await new Promise((r) => setTimeout(r, 10));
+  };
+  // What they tell each other in the beginning.
+  await rest(100);
+  const before = sent();
+  await rest(200);
+  const after = sent();
+  const part = (after.recordsOut - before.recordsOut) / (after.framesOut - before.framesOut);
+  assert(part <= 0.25, `${part} records a frame`);
 });
 
 Deno.test("the bounds see what costs more", () => {

@@ -8,6 +8,7 @@
 import type { DownReason, Host, PeerId } from "./host.ts";
 import type { Limits } from "../limits.ts";
 import { AddressBook } from "./address_book.ts";
+import { Rounds } from "./overlay/pace.ts";
 import { Bans, type PeerSession, Sessions } from "./sessions.ts";
 import { TopicCore, type TopicHandlers, type TopicSettings } from "./topic_core.ts";
 import { Outbox } from "./outbox.ts";
@@ -70,6 +71,8 @@ export class Node {
   readonly limits: Limits;
   readonly handlers: NodeHandlers;
   readonly book: AddressBook;
+  /** What its topics do from time to time. */
+  readonly rounds: Rounds;
   readonly counters: NodeCounters = { malformed: 0, unknownTopic: 0, overlayDropped: 0, faults: 0 };
   readonly #sessions: Sessions;
   readonly #bans: Bans;
@@ -83,6 +86,7 @@ export class Node {
     this.limits = limits;
     this.handlers = handlers;
     this.book = new AddressBook(limits.addressBook, host);
+    this.rounds = new Rounds(host, limits.overlayPerSecond);
     this.#sessions = new Sessions(limits);
     this.#bans = new Bans(1_024, limits.banSeconds * 1_000);
     this.#outbox = new Outbox(limits.outboxFrames);

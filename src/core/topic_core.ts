@@ -149,6 +149,9 @@ abstract class Door {
 }
 
 class OverlayDoor extends Door implements OverlayPort {
+  every(ms: number, fire: (lateMs: number) => void): () => void {
+    return this.node.rounds.join(ms, fire);
+  }
   cost(peer: PeerId): number | undefined {
     return this.node.host.leastRtt?.(peer) ?? this.rtt(peer);
   }

@@ -12,6 +12,8 @@ import type { OverlayMessage } from "../../wire/overlay_messages.ts";
 export interface OverlayPort extends Clock {
   /** This node. */
   readonly self: PeerId;
+  /** Calls `fire` about every `ms`, together with other topics of the node, until what is returned is called. */
+  every(ms: number, fire: (lateMs: number) => void): () => void;
   /** This node's own signed contact record. */
   record(): SignedRecord;
   /** The newest record known of a peer: from its HELLO, an overlay message or the directory. */

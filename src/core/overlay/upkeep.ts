@@ -59,8 +59,10 @@ export interface UpkeepParts {
 /** See the module. */
 export class Upkeep {
   readonly #parts: UpkeepParts;
-  readonly #periodics: readonly Periodic[];
+  readonly #mixing: Periodic;
+  readonly #probing: Periodic;
   readonly #corrections: Budget;
+  #endChecks: (() => void) | undefined;
   #early: TimerId | undefined;
   #stock = 0;
   #changes = 0;
@@ -71,23 +73,26 @@ export class Upkeep {
     this.#parts = parts;
     const { port, options } = parts;
     this.#corrections = new Budget(CORRECTIONS, options.checkMs);
-    this.#periodics = [
-      new Periodic(port, options.shuffleMs, () => this.#mix()),
-      new Periodic(port, options.checkMs, (lateMs) => this.#check(lateMs)),
-      new Periodic(port, options.probeMs, () => this.#probe()),
-    ];
+    this.#mixing = new Periodic(port, options.shuffleMs, () => this.#mix());
+    this.#probing = new Periodic(port, options.probeMs, () => this.#probe());
   }
 
   /** Starts the timers. */
   start(): void {
-    for (const periodic of this.#periodics) periodic.start();
+    const { port, options } = this.#parts;
+    this.#mixing.start();
+    this.#endChecks ??= port.every(options.checkMs, (lateMs) => this.#check(lateMs));
+    this.#probing.start();
     // A join may be repeated with more contacts.
     if (this.#early === undefined) this.#probeSoon(FIRST_EARLY);
   }
 
   /** Stops them. */
   stop(): void {
-    for (const periodic of this.#periodics) periodic.stop();
+    this.#mixing.stop();
+    this.#endChecks?.();
+    this.#endChecks = undefined;
+    this.#probing.stop();
     if (this.#early !== undefined) this.#parts.port.cancel(this.#early);
   }
 

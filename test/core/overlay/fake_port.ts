@@ -9,6 +9,7 @@ import type { DownReason, PeerId } from "../../../src/core/host.ts";
 import type { OverlayPort } from "../../../src/core/overlay/port.ts";
 import type { SignedRecord } from "../../../src/wire/record.ts";
 import type { OverlayMessage } from "../../../src/wire/overlay_messages.ts";
+import { Rounds } from "../../../src/core/overlay/pace.ts";
 import { HyParView } from "../../../src/core/overlay/hyparview.ts";
 import { overlayDefaults, type OverlayOptions } from "../../../src/options.ts";
 import { DEFAULT_LIMITS } from "../../../src/limits.ts";
@@ -268,6 +269,10 @@ export class FakePort implements OverlayPort {
     this.overlay = new HyParView(this, world.overlay, DEFAULT_LIMITS);
   }
 
+  readonly #rounds = new Rounds(this);
+  every(ms: number, fire: (lateMs: number) => void): () => void {
+    return this.#rounds.join(ms, fire);
+  }
   now(): number {
     return this.#world.queue.now;
   }

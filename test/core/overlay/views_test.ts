@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { PassiveView, sample } from "../../../src/core/overlay/views.ts";
 import { Census, Contacts, Cooldown } from "../../../src/core/overlay/contacts.ts";
-import { Budget, Periodic } from "../../../src/core/overlay/pace.ts";
+import { Budget, Periodic, Rounds } from "../../../src/core/overlay/pace.ts";
 import { EventQueue, peerId, recordFor, seeded } from "./fake_port.ts";
 
 function filled(count: number): PassiveView {
@@ -118,14 +118,7 @@ Deno.test("a budget allows a burst and then its rate", () => {
 });
 
 Deno.test("a periodic timer fires with jitter and stops", () => {
-  const queue = new EventQueue();
-  const random = seeded(5);
-  const clock = {
-    now: () => queue.now,
-    random,
-    after: (ms: number, fire: () => void) => queue.after(ms, fire),
-    cancel: (timer: number) => queue.cancel(timer),
-  };
+  const { queue, clock } = virtual();
   const times: number[] = [];
   const periodic = new Periodic(clock, 100, () => times.push(queue.now));
   periodic.start();
@@ -140,3 +133,64 @@ Deno.test("a periodic timer fires with jitter and stops", () => {
   queue.run(1_000);
   assertEquals(times.length, before);
 });
+
+Deno.test("what joins a round is called together with the others, at the pace of a periodic timer, until it leaves", () => {
+  const { queue, clock } = virtual();
+  const rounds = new Rounds(clock), times: number[][] = [[], [], []];
+  const leave = times.map((own) => rounds.join(100, () => void own.push(queue.now)));
+  queue.run(2_000);
+  assert(times[0]!.length >= 16 && times[0]!.length <= 26, `${times[0]!.length}`);
+  assertEquals(times[1], times[0]);
+  leave[1]!();
+  leave[1]!();
+  queue.run(1_000);
+  assertEquals(times[2], times[0]);
+  assert(times[1]!.length < times[0]!.length);
+  leave[0]!();
+  leave[2]!();
+  assertEquals(queue.size, 0);
+  queue.run(1_000);
+  assertEquals(times[2], times[0]);
+});
+
+Deno.test("a round takes so many, of one pace", () => {
+  const { queue, clock } = virtual();
+  const rounds = new Rounds(clock, 2), calls = new Map<number, number[]>();
+  const join = (who: number, ms: number) =>
+    rounds.join(ms, () => calls.set(queue.now, [...calls.get(queue.now) ?? [], who]));
+  const leaves = [join(0, 100), join(1, 100), join(2, 100), join(3, 200)];
+  queue.run(1_000);
+  assertEquals(new Set([...calls.values()].map(String)), new Set(["0,1", "2", "3"]));
+  // Who comes takes a place that another has left.
+  leaves[0]!();
+  calls.clear();
+  join(4, 100);
+  queue.run(1_000);
+  assertEquals(new Set([...calls.values()].map(String)), new Set(["1,4", "2", "3"]));
+});
+
+Deno.test("one that throws stops no other of its round, and is told like any timer", () => {
+  const { queue, clock } = virtual();
+  const rounds = new Rounds(clock);
+  let calls = 0;
+  rounds.join(100, () => {
+    throw new Error("fault");
+  });
+  rounds.join(100, () => void calls++);
+  assertThrows(() => queue.run(1_000), Error, "fault");
+  assertEquals(calls, 1);
+  assertThrows(() => queue.run(1_000), Error, "fault");
+  assertEquals(calls, 2);
+});
+
+/** Virtual time, as a clock. */
+function virtual() {
+  const queue = new EventQueue();
+  const clock = {
+    now: () => queue.now,
+    random: seeded(5),
+    after: (ms: number, fire: () => void) => queue.after(ms, fire),
+    cancel: (timer: number) => queue.cancel(timer),
+  };
+  return { queue, clock };
+}
