@@ -1,6 +1,6 @@
 /**
- * `deno task bench:growth`: cost and memory at 1x, 10x and 100x of nodes, topics, messages held and peers known, and how they grow. Every
- * point is a process of its own. Options: `--only nodes,topics --markdown FILE --json`.
+ * `deno task bench:growth`: cost and memory at 1x, 10x and 100x (topics also 1,000x) of nodes, topics, messages held and peers known, and how
+ * they grow. Every point is a process of its own. Options: `--only nodes,topics --markdown FILE --json`.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { slope } from "./soak.ts";
 /** One size that grows. */
 interface Dimension {
   readonly name: string;
-  /** Three sizes, each ten times the one before. */
+  /** Each ten times the one before. */
   readonly sizes: readonly number[];
   /** For people. */
   readonly note: string;
@@ -37,7 +37,7 @@ const DIMENSIONS: readonly Dimension[] = [
   { name: "nodes", sizes: [10, 100, 1_000], note: "simulated, 1 KiB, one sender" },
   {
     name: "topics",
-    sizes: [1, 10, 100],
+    sizes: [1, 10, 100, 1_000],
     note: "8 nodes on TCP, all on all topics",
   },
   {

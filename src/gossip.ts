@@ -4,7 +4,7 @@
  * @module
  */
 
-import { signalOf } from "./checks.ts";
+import { SIGNAL, signalOf } from "./checks.ts";
 import type { PeerId } from "./core/host.ts";
 import type { Node } from "./core/node.ts";
 import type { Directory } from "./directory/directory.ts";
@@ -12,7 +12,7 @@ import type { GossipEvent } from "./events.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Reply, RequestOptions } from "./request/reply.ts";
 import type { RequestHandler } from "./request/handlers.ts";
-import { fillOptions, type GossipOptions } from "./gossip_options.ts";
+import { fillOptions, GOSSIP_OPTIONS, type GossipOptions } from "./gossip_options.ts";
 import { GossipRuntime, type RuntimeParts } from "./gossip_runtime.ts";
 import { Identity } from "./secure/identity.ts";
 import { realCrypto } from "./node_host.ts";
@@ -128,7 +128,7 @@ export class Gossip implements AsyncDisposable {
   }
 
   static async #listen(options: GossipOptions, streams?: StreamNetwork): Promise<Gossip> {
-    signalOf(options)?.throwIfAborted();
+    signalOf(options, GOSSIP_OPTIONS)?.throwIfAborted();
     const full = fillOptions(options);
     const identity = options.identity ?? Identity.generate();
     if (!(identity instanceof Identity)) throw new TypeError("identity must be an Identity");
@@ -262,7 +262,7 @@ export class Gossip implements AsyncDisposable {
    * ```
    */
   async connect(address: string, options: { signal?: AbortSignal } = {}): Promise<PeerId> {
-    return await this.#runtime.connect(address, signalOf(options));
+    return await this.#runtime.connect(address, signalOf(options, SIGNAL));
   }
 
   /**
@@ -339,7 +339,7 @@ export class Gossip implements AsyncDisposable {
    * ```
    */
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<GossipEvent> {
-    return this.#runtime.events(signalOf(options));
+    return this.#runtime.events(signalOf(options, SIGNAL));
   }
 
   /** Every connected peer, as a snapshot; see {@linkcode PeerInfo}. */

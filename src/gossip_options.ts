@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions } from "./checks.ts";
+import { checkObject, checkOptions, type OptionNames } from "./checks.ts";
 import type { Identity } from "./secure/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { MAX_WALK_TTL } from "./wire/overlay_messages.ts";
@@ -100,9 +100,25 @@ const MAY_BE_ZERO: readonly string[] = [
   "banSeconds",
 ];
 
+/** The names of {@linkcode GossipOptions}. */
+export const GOSSIP_OPTIONS: OptionNames<GossipOptions> = {
+  hostname: true,
+  port: true,
+  listen: true,
+  advertise: true,
+  identity: true,
+  bootstrap: true,
+  network: true,
+  preset: true,
+  overlay: true,
+  tree: true,
+  limits: true,
+  signal: true,
+};
+
 /** Fills in the defaults; throws TypeError or RangeError on what is none. */
 export function fillOptions(options: GossipOptions): FullOptions {
-  checkOptions(options);
+  checkOptions(options, GOSSIP_OPTIONS);
   const { network = "plumtree", preset = "lan", bootstrap = [] } = options;
   const { listen = true, hostname = "", port = 0 } = options;
   if (typeof listen !== "boolean") throw new TypeError("listen must be a boolean");
@@ -144,7 +160,7 @@ export function fillOptions(options: GossipOptions): FullOptions {
 /** Defaults with overrides; every field is a number of at least 1 (or 0, where that means something). */
 function merge<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
   const merged = { ...defaults };
-  if (given !== undefined && given !== null) checkOptions(given, what);
+  if (given !== undefined && given !== null) checkObject(given, what);
   for (const [name, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;
     if (!Object.hasOwn(defaults, name)) throw new TypeError(`${what}.${name} is not an option`);

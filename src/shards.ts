@@ -10,6 +10,7 @@ import type { Topic, TopicOptions } from "./topic.ts";
 import type { ShardBits } from "./wire/record.ts";
 import { shardOf } from "./shard_hash.ts";
 import { RECORD_LIMITS } from "./wire/record.ts";
+import { TOPIC_OPTIONS } from "./topic_settings.ts";
 import { checkPriority, type Priority, wholeNumber } from "./topic.ts";
 
 /**
@@ -107,7 +108,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
 
   /** Made by `Gossip.shards`. */
   constructor(name: string, options: ShardOptions<T>, owner: ShardsOwner<T>) {
-    checkOptions(options);
+    checkOptions(options, { ...TOPIC_OPTIONS, count: true });
     const { count, ...rest } = options;
     this.name = name;
     this.count = wholeNumber(count, "count", 1, RECORD_LIMITS.shardCount);
@@ -174,7 +175,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
    * ```
    */
   async move(options: MoveOptions): Promise<void> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, { leave: true, join: true, signal: true });
     const { leave = [], join = [] } = options;
     if (!Array.isArray(leave) || !Array.isArray(join)) {
       throw new TypeError("leave and join must be arrays of shards");
@@ -220,7 +221,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
   ): Promise<{ id: string; shard: number }> {
     const shard = typeof shardOrKey === "number" ? this.#check(shardOrKey) : this.of(shardOrKey);
     checkPriority(options.priority ?? "normal");
-    signalOf(options)?.throwIfAborted();
+    signalOf(options, { priority: true, signal: true })?.throwIfAborted();
     const topic = this.#topics.get(shard);
     const { id } = topic
       ? await topic.publish(value, { priority: options.priority })

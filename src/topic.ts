@@ -234,7 +234,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   async ready(options: { neighbors?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, { neighbors: true, signal: true });
     const wanted = wholeNumber(options.neighbors ?? 1, "neighbors", 1, 1_000);
     signal?.throwIfAborted();
     if (this.left) throw this.#closedError();
@@ -259,7 +259,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     value: T | string | Uint8Array,
     options: { priority?: Priority } = {},
   ): Promise<{ id: string }> {
-    checkOptions(options);
+    checkOptions(options, { priority: true });
     const { priority = "normal" } = options;
     checkPriority(priority);
     const { codec, echo } = this.#options;
@@ -284,7 +284,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     const buffer = options.buffer ?? this.#options.buffer ?? DEFAULT_BUFFER;
     const count = wholeNumber(buffer, "buffer", 1, 1_000_000_000);
     const reader = this.#queue(count, {
-      signal: signalOf(options),
+      signal: signalOf(options, { buffer: true, signal: true }),
       onLag: (lost) => this.#lagged(lost),
       onClose: () => this.#readers.delete(reader),
     });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions } from "./checks.ts";
+import { checkOptions, type OptionNames } from "./checks.ts";
 import type { TopicSettings } from "./core/topic_core.ts";
 import type { Authorship } from "./authorship.ts";
 import type { FullOptions } from "./gossip_options.ts";
@@ -44,6 +44,18 @@ export function topicKey(
   return key;
 }
 
+/** The names of {@linkcode TopicOptions}. */
+export const TOPIC_OPTIONS: OptionNames<TopicOptions<never>> = {
+  validate: true,
+  sign: true,
+  codec: true,
+  retain: true,
+  history: true,
+  buffer: true,
+  echo: true,
+  contacts: true,
+};
+
 /** What the core wants of a topic; throws TypeError or RangeError for options that are none. */
 export function makeTopic<T>(
   name: string,
@@ -52,7 +64,7 @@ export function makeTopic<T>(
   host: NodeHost,
   authorship: Authorship,
 ): TopicSettings {
-  checkOptions(options);
+  checkOptions(options, TOPIC_OPTIONS);
   const { validate, codec, retain = {}, history = "none", sign = true, buffer, contacts = [] } =
     options;
   if (validate !== undefined && typeof validate !== "function") {
@@ -67,7 +79,7 @@ export function makeTopic<T>(
   if (history !== "none" && history !== "retained") {
     throw new TypeError('history is "none" or "retained"');
   }
-  checkOptions(retain, "retain");
+  checkOptions(retain, { seconds: true, messages: true, bytes: true }, "retain");
   if (typeof (options.echo ?? false) !== "boolean") throw new TypeError("echo is a boolean");
   if (typeof sign !== "boolean") throw new TypeError("sign is a boolean");
   if (buffer !== undefined) wholeNumber(buffer, "buffer", 1, MOST);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { signalOf } from "../checks.ts";
+import { type OptionNames, signalOf } from "../checks.ts";
 import type { DownReason, PeerId } from "../core/host.ts";
 import { GossipError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -35,8 +35,15 @@ function inRange(name: string, value: number | undefined, least: number, most: n
   }
 }
 
+const REQUEST_OPTIONS: OptionNames<RequestOptions> = {
+  signal: true,
+  timeoutMs: true,
+  maxBytes: true,
+  windowBytes: true,
+};
+
 function checkOptions(options: RequestOptions): void {
-  signalOf(options);
+  signalOf(options, REQUEST_OPTIONS);
   const { timeoutMs, maxBytes, windowBytes } = options;
   inRange("timeoutMs", timeoutMs, 1, TIMEOUT_MOST);
   inRange("maxBytes", maxBytes, 0, Number.MAX_SAFE_INTEGER);

@@ -132,6 +132,30 @@ Deno.test("what is no object, no signal, or retains nothing that can be is refus
   await assertRejects(() => node.connect("127.0.0.1:1", signal), TypeError, "signal must be");
 });
 
+Deno.test("a misspelt option is refused everywhere, with its name, and joins and sends nothing", async () => {
+  const wrong = { singal: 1 } as never, word = "options.singal is not an option";
+  await assertRejects(() => Gossip.listen(wrong), TypeError, word);
+  await using node = await Gossip.listen({ hostname: "127.0.0.1" });
+  assertThrows(() => node.events(wrong), TypeError, word);
+  await assertRejects(() => node.connect("127.0.0.1:1", wrong), TypeError, word);
+  await assertRejects(() => node.request("ab".repeat(32), "p", "", wrong), TypeError, word);
+  assertThrows(() => node.join("a", { singed: false } as never), TypeError, "options.singed");
+  const retain = { retain: { second: 1 } } as never;
+  assertThrows(() => node.join("a", retain), TypeError, "retain.second is not an option");
+  const misspelt = { count: 2, sing: false } as never;
+  assertThrows(() => node.shards("s", misspelt), TypeError, "options.sing is");
+  const shards = node.shards("s", { count: 2, sign: false });
+  await assertRejects(() => shards.move({ jion: [1] } as never), TypeError, "options.jion");
+  await assertRejects(() => shards.publish(1, "x", wrong), TypeError, word);
+  assertEquals(shards.joined, []);
+  // What is undefined is not there.
+  await using topic = node.join("a", { validate: undefined, later: undefined } as never);
+  await assertRejects(() => topic.publish("x", wrong), TypeError, word);
+  await assertRejects(() => topic.ready(wrong), TypeError, word);
+  assertThrows(() => topic.messages(wrong), TypeError, word);
+  assertEquals(topic.metrics().published, 0);
+});
+
 Deno.test('a port that is taken rejects with "listen-failed" and its cause', async () => {
   await using node = await Gossip.listen({ hostname: "127.0.0.1" });
   const port = Number(node.address.split(":")[1]);
