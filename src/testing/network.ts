@@ -8,6 +8,7 @@ import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions } from "../gossip_options.ts";
 import {
+  listOf,
   milliseconds,
   type Sides,
   sidesOf,
@@ -60,8 +61,8 @@ export class Network implements AsyncDisposable {
    * @param options Seed, latency, loss and the times of links; see `NetworkOptions`.
    */
   constructor(options: SimFabricOptions = {}) {
+    this.#fabric = new SimFabric(options);
     this.#seed = options.seed ?? 1;
-    this.#fabric = new SimFabric({ ...options, seed: this.#seed });
     this.#chance = this.#fabric.rng("faults");
   }
 
@@ -291,9 +292,8 @@ export class Network implements AsyncDisposable {
 
   /** Crashes nodes: their peers notice by silence, after `detectMs` at most; their iterations end. */
   kill(nodes: readonly Gossip[]): void {
-    for (const node of nodes) {
-      this.#known(node);
-      this.#fabric.kill(node.id);
+    for (const node of listOf(nodes)) {
+      this.#fabric.kill(this.#known(node).gossip.id);
       void abortNode(node);
     }
   }

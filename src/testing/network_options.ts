@@ -69,12 +69,19 @@ export interface SpawnOptions
  */
 export type Sides = readonly Gossip[] | readonly (readonly Gossip[])[] | number;
 
+/** Nodes, as a list; a single one is none. */
+export function listOf(nodes: readonly Gossip[]): readonly Gossip[] {
+  if (!Array.isArray(nodes)) throw new TypeError("nodes must be a list of nodes");
+  return nodes;
+}
+
 /** The groups of a cut. */
 export function sidesOf(sides: Sides, all: readonly Gossip[], rng: Rng): readonly Gossip[][] {
   if (typeof sides === "number") {
     if (!(sides > 0 && sides < 1)) throw new RangeError(`no share between 0 and 1: ${sides}`);
     return [rng.shuffle([...all]).slice(0, Math.max(1, Math.round(sides * all.length)))];
   }
+  if (!Array.isArray(sides)) throw new TypeError("sides must be nodes, groups of nodes or a share");
   const isGroup = (side: Gossip | readonly Gossip[]): side is readonly Gossip[] =>
     Array.isArray(side);
   const groups: Gossip[][] = [], single: Gossip[] = [];

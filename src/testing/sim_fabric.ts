@@ -9,7 +9,7 @@ import type { Rng } from "./rng.ts";
 import { SimNode, type SimNodeOptions } from "./sim_node.ts";
 import type { TraceEvent } from "./sim_trace.ts";
 import { SimTransport } from "./sim_transport.ts";
-import { type SimFabricOptions, SimWorld } from "./sim_world.ts";
+import { checkFabric, type SimFabricOptions, SimWorld } from "./sim_world.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
@@ -62,6 +62,7 @@ export class SimFabric {
 
   /** Makes an empty network at virtual time 0. */
   constructor(options: SimFabricOptions = {}) {
+    checkFabric(options);
     this.clock = new VirtualClock({ asyncSlackMs: options.asyncSlackMs });
     this.#world = new SimWorld(this.clock, options);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions, type OptionNames } from "../checks.ts";
 import type { DownReason, PeerId } from "../core/host.ts";
 import { type Bandwidth, checkBandwidth } from "./bandwidth.ts";
 import { type Latency, LatencyModel } from "./latency.ts";
@@ -66,8 +67,23 @@ export interface SimFabricOptions {
   asyncSlackMs?: number;
 }
 
-/** Refuses options that are no probabilities and no times. */
-function check(options: SimFabricOptions): void {
+const FABRIC_OPTIONS: OptionNames<SimFabricOptions> = {
+  seed: true,
+  latencyMs: true,
+  jitter: true,
+  loss: true,
+  linkLoss: true,
+  bandwidth: true,
+  detectMs: true,
+  dialTimeoutMs: true,
+  idleMs: true,
+  epochMs: true,
+  asyncSlackMs: true,
+};
+
+/** Refuses what are no options, no probabilities and no times. */
+export function checkFabric(options: SimFabricOptions): void {
+  checkOptions(options, FABRIC_OPTIONS);
   const demand = (name: keyof SimFabricOptions, most: number, positive = false) => {
     const value = options[name];
     if (value === undefined) return;
@@ -136,7 +152,6 @@ export class SimWorld {
     this.#jitter = options.jitter ?? this.latency.jitter;
     this.bandwidth = options.bandwidth;
     if (this.bandwidth !== undefined) checkBandwidth(this.bandwidth);
-    check(options);
     this.#loss = options.loss ?? 0;
     this.#linkLoss = options.linkLoss ?? this.#loss / 1_000;
     this.detectMs = options.detectMs ?? 5_000;

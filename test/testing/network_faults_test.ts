@@ -190,3 +190,18 @@ Deno.test("faults that are none are refused", async () => {
   await assertRejects(() => net.spawn(1, { skewMs: [1, 0] }), RangeError);
   await assertRejects(() => net.spawn(1, { bandwidth: { up: 0, down: 1 } }), RangeError);
 });
+
+Deno.test("what is no network, no list of nodes and no sides is refused with a word", async () => {
+  for (const none of [5, null, []]) {
+    assertThrows(() => new Network(none as never), TypeError, "options must be an object");
+  }
+  const misspelt = { sede: 1 } as never;
+  assertThrows(() => new Network(misspelt), TypeError, "options.sede is not an option");
+  const net = new Network({ seed: 1 });
+  await assertRejects(() => net.spawn(1, { jion: ["a"] } as never), TypeError, "options.jion");
+  const [node] = await net.spawn(2);
+  assertThrows(() => net.kill(node as never), TypeError, "nodes must be a list");
+  assertThrows(() => net.partition(undefined as never), TypeError, "sides must be");
+  assertThrows(() => net.partition(node as never), TypeError, "sides must be");
+  assertEquals(net.nodes.length, 2);
+});

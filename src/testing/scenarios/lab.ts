@@ -127,7 +127,8 @@ export class Lab {
   constructor(options: LabOptions) {
     const limits = { addressBook: ADDRESS_BOOK, ...options.limits };
     this.#options = { ...options, limits };
-    this.fabric = new SimFabric({ idleMs: 1_000, ...options });
+    const { preset: _, overlay: _o, tree: _t, limits: _l, ...fabric } = options;
+    this.fabric = new SimFabric({ idleMs: 1_000, ...fabric });
     rememberRecords(SHARED_RECORDS);
     this.rng = this.fabric.rng("lab");
   }
