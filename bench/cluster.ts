@@ -1,7 +1,7 @@
 /**
  * `deno task bench:cluster`: real nodes on loopback TCP under one workload. Options: `--nodes 16 --size 1024 --count 5000
  * --window 64 --senders 1 --sign 0 --mode burst|paced --rate 20 --processes 1 --topics 1 --idle 0 --settle 60 --storm --json`.
- * `--idle 30` tells CPU share and memory of the quiet cluster over 30 seconds, `--settle` seconds after its overlays are filled; `--storm`
+ * `--idle 30` tells CPU share, records and memory of the quiet cluster over 30 seconds, `--settle` seconds after its overlays are filled; `--storm`
  * starts all nodes but the first at once and tells when they were ready.
  *
  * @module
@@ -23,14 +23,17 @@ function sleep(secs: number): Promise<void> {
 
 /** CPU share of one core and memory of a cluster without messages. */
 async function idle(cluster: PlumtreeCluster, secs: number): Promise<Record<string, number>> {
-  const before = cpuMicros(), start = performance.now();
+  const before = cpuMicros(), records = cluster.records(), start = performance.now();
   await sleep(secs);
-  const cpuShare = (cpuMicros() - before) / 1e3 / (performance.now() - start);
+  const ms = performance.now() - start;
+  const cpuShare = (cpuMicros() - before) / 1e3 / ms;
+  const recordsPerSec = Math.round((cluster.records() - records) / ms * 1e3);
   const { rss, live } = await memory();
   const more = (bytes: number) => Math.round(bytes / 1_024 / (cluster.nodes - 1));
   return {
     idleSecs: secs,
     cpuShare: round(cpuShare),
+    recordsPerSec,
     connections: cluster.connections(),
     rssPerNodeKb: more(rss - cluster.first.rss),
     heapPerNodeKb: more(live - cluster.first.live),
