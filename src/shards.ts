@@ -220,8 +220,9 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
     options: { priority?: Priority; signal?: AbortSignal } = {},
   ): Promise<{ id: string; shard: number }> {
     const shard = typeof shardOrKey === "number" ? this.#check(shardOrKey) : this.of(shardOrKey);
+    const signal = signalOf(options, { priority: true, signal: true });
     checkPriority(options.priority ?? "normal");
-    signalOf(options, { priority: true, signal: true })?.throwIfAborted();
+    signal?.throwIfAborted();
     const topic = this.#topics.get(shard);
     const { id } = topic
       ? await topic.publish(value, { priority: options.priority })

@@ -145,8 +145,11 @@ Deno.test("quiet nodes check each other on all their topics in common records", 
   await Promise.all(topics.map((topic) => topic.ready()));
   const sent = () => a.metrics().transport;
   const rest = async (frames: number) => {
-    const { framesOut } = sent();
-    while (sent().framesOut < framesOut + frames) await new Promise((r) => setTimeout(r, 10));
+    const { framesOut } = sent(), deadline = performance.now() + 30_000;
+    while (sent().framesOut < framesOut + frames) {
+      assert(performance.now() < deadline, "they are silent");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   };
   // What they tell each other in the beginning.
   await rest(100);

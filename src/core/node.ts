@@ -86,7 +86,7 @@ export class Node {
     this.limits = limits;
     this.handlers = handlers;
     this.book = new AddressBook(limits.addressBook, host);
-    this.rounds = new Rounds(host, limits.overlayPerSecond);
+    this.rounds = new Rounds(host);
     this.#sessions = new Sessions(limits);
     this.#bans = new Bans(1_024, limits.banSeconds * 1_000);
     this.#outbox = new Outbox(limits.outboxFrames);

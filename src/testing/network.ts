@@ -8,6 +8,7 @@ import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions } from "../gossip_options.ts";
 import {
+  isNew,
   listOf,
   milliseconds,
   type Sides,
@@ -170,9 +171,9 @@ export class Network implements AsyncDisposable {
    * ```
    */
   async restart(node: Gossip, options: { identity?: "same" | "new" } = {}): Promise<Gossip> {
-    const { options: spawn, manners } = this.#known(node);
+    const { options: spawn, manners } = this.#known(node), fresh = isNew(options);
     await node.close();
-    const id = options.identity === "new" ? simPeerId(this.#seed, this.#spawned++) : node.id;
+    const id = fresh ? simPeerId(this.#seed, this.#spawned++) : node.id;
     return this.#start(id, this.#fabric.restart(node.id, manners, id), spawn, manners);
   }
 
@@ -192,7 +193,7 @@ export class Network implements AsyncDisposable {
    * ```
    */
   async run(time: { seconds: number }): Promise<void> {
-    await this.#fabric.clock.run(this.now + milliseconds(time.seconds));
+    await this.#fabric.clock.run(this.now + milliseconds(time));
   }
 
   /**
@@ -217,7 +218,7 @@ export class Network implements AsyncDisposable {
     goal: Promise<T> | (() => boolean),
     time: { seconds?: number } = {},
   ): Promise<T | boolean> {
-    const deadline = this.now + milliseconds(time.seconds ?? 60);
+    const deadline = this.now + milliseconds({ ...time, seconds: time.seconds ?? 60 });
     if (typeof goal === "function") return await this.#fabric.clock.runUntil(goal, deadline);
     let settled = false;
     const mark = () => void (settled = true);
@@ -292,9 +293,9 @@ export class Network implements AsyncDisposable {
 
   /** Crashes nodes: their peers notice by silence, after `detectMs` at most; their iterations end. */
   kill(nodes: readonly Gossip[]): void {
-    for (const node of listOf(nodes)) {
-      this.#fabric.kill(this.#known(node).gossip.id);
-      void abortNode(node);
+    for (const gossip of listOf(nodes).map((node) => this.#known(node).gossip)) {
+      this.#fabric.kill(gossip.id);
+      void abortNode(gossip);
     }
   }
 
@@ -392,9 +393,7 @@ export class Network implements AsyncDisposable {
 
   #known(node: Gossip): Simulated {
     const known = this.#nodes.get(node.id);
-    if (known === undefined || !this.#own.has(node)) {
-      throw new RangeError("the node is not of this network");
-    }
-    return known;
+    if (known !== undefined && this.#own.has(node)) return known;
+    throw new RangeError("the node is not of this network");
   }
 }

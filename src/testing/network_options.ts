@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../checks.ts";
 import type { Gossip } from "../gossip.ts";
 import type { GossipOptions } from "../gossip_options.ts";
 import type { TopicOptions } from "../topic.ts";
@@ -101,8 +102,18 @@ export function skewOf(skewMs: SpawnOptions["skewMs"], rng: Rng): number {
   return from + (to - from) * rng.next();
 }
 
+/** Whether a node comes back with another id; refuses what says neither. */
+export function isNew(options: { identity?: "same" | "new" }): boolean {
+  checkOptions(options, { identity: true });
+  const { identity = "same" } = options;
+  if (identity !== "same" && identity !== "new") throw new TypeError('identity is "same" or "new"');
+  return identity === "new";
+}
+
 /** Seconds in ms; refuses what is no time. */
-export function milliseconds(seconds: number): number {
+export function milliseconds(time: { seconds: number }): number {
+  checkOptions(time, { seconds: true }, "time");
+  const { seconds } = time;
   if (typeof seconds !== "number" || !(seconds >= 0)) {
     throw new RangeError(`seconds must be a number of at least 0, not ${seconds}`);
   }

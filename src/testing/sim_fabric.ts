@@ -10,6 +10,7 @@ import { SimNode, type SimNodeOptions } from "./sim_node.ts";
 import type { TraceEvent } from "./sim_trace.ts";
 import { SimTransport } from "./sim_transport.ts";
 import { checkFabric, type SimFabricOptions, SimWorld } from "./sim_world.ts";
+import { checkOptions } from "../checks.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 export type { Latency, MatrixLatency, NormalLatency } from "./latency.ts";
@@ -124,6 +125,7 @@ export class SimFabric {
    * @param options `oneWay`: only what the first group sends is held back.
    */
   partition(groups: readonly (readonly PeerId[])[], options: { oneWay?: boolean } = {}): void {
+    checkOptions(options, { oneWay: true });
     const world = this.#world;
     for (const node of world.nodes.values()) node.group = 0;
     const listed: SimNode[] = [];

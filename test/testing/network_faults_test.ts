@@ -203,5 +203,23 @@ Deno.test("what is no network, no list of nodes and no sides is refused with a w
   assertThrows(() => net.kill(node as never), TypeError, "nodes must be a list");
   assertThrows(() => net.partition(undefined as never), TypeError, "sides must be");
   assertThrows(() => net.partition(node as never), TypeError, "sides must be");
+  assertThrows(() => net.partition([node!], { onWay: true } as never), TypeError, "options.onWay");
+  const later = { second: 1 } as never;
+  await assertRejects(() => net.until(() => false, later), TypeError, "time.second is");
+  await assertRejects(() => net.run(later), TypeError, "time.second is");
+  for (const id of [{ identiy: "new" }, { identity: "other" }]) {
+    await assertRejects(() => net.restart(node!, id as never), TypeError, "identi");
+  }
+  assertThrows(() => net.kill([node!, {} as never]), RangeError);
   assertEquals(net.nodes.length, 2);
+});
+
+Deno.test("a node that was restarted is killed by whichever handle, and its iterations end", async () => {
+  await using net = new Network({ seed: 1 });
+  const [first] = await net.spawn(2);
+  const again = await net.restart(first!);
+  const events = again.events();
+  net.kill([first!]);
+  assertEquals(net.nodes.length, 1);
+  while (!(await events.next()).done);
 });

@@ -46,8 +46,10 @@ export class Periodic {
   }
 }
 
-/** Most calls of one round. */
-const TOGETHER = 32;
+/** Most calls of one round: what they send to one peer must fit, with room to spare, into the ten messages that the smallest `overlayPerSecond` takes at once. */
+const TOGETHER = 8;
+/** Places by which each round begins later than the one before: where a peer drops what comes last, it is not always of the same topics. */
+const SHIFT = 3;
 
 /** What makes a round: calls that come at the same time. */
 interface Round {
@@ -58,22 +60,20 @@ interface Round {
 
 /**
  * What many topics of one node do about every so many ms, in common rounds: what they send to one peer leaves in one record. 16 quiet nodes on 64
- * topics write 530 records a second instead of 920. A round is bounded, since a peer takes only so many messages at once.
+ * topics write 530 records a second instead of 920.
  */
 export class Rounds {
   readonly #clock: Clock;
-  readonly #most: number;
   #rounds: Round[] = [];
 
-  /** Rounds of at most `most` calls. */
-  constructor(clock: Clock, most: number = TOGETHER) {
+  /** No rounds yet. */
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#most = Math.max(1, Math.min(TOGETHER, most));
   }
 
   /** Calls `fire`, which nobody else joins with, about every `ms`; the first time after a part of it. Ends when what is returned is called. */
   join(ms: number, fire: (lateMs: number) => void): () => void {
-    const round = this.#rounds.find((each) => each.ms === ms && each.fires.size < this.#most) ??
+    const round = this.#rounds.find((each) => each.ms === ms && each.fires.size < TOGETHER) ??
       this.#begin(ms);
     round.fires.add(fire);
     return () => {
@@ -85,8 +85,13 @@ export class Rounds {
 
   #begin(ms: number): Round {
     const fires: Round["fires"] = new Set();
+    let start = 0;
     const periodic = new Periodic(this.#clock, ms, (lateMs) => {
-      for (const fire of fires) {
+      const all = [...fires];
+      start += SHIFT;
+      for (let i = 0; i < all.length; i++) {
+        const fire = all[(start + i) % all.length]!;
+        if (!fires.has(fire)) continue;
         try {
           fire(lateMs);
         } catch (error) {

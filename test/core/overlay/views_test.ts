@@ -153,20 +153,39 @@ Deno.test("what joins a round is called together with the others, at the pace of
   assertEquals(times[2], times[0]);
 });
 
-Deno.test("a round takes so many, of one pace", () => {
+Deno.test("a round takes eight, of one pace, and who comes takes a place that another has left", () => {
   const { queue, clock } = virtual();
-  const rounds = new Rounds(clock, 2), calls = new Map<number, number[]>();
+  const rounds = new Rounds(clock), calls = new Map<number, number[]>();
   const join = (who: number, ms: number) =>
     rounds.join(ms, () => calls.set(queue.now, [...calls.get(queue.now) ?? [], who]));
-  const leaves = [join(0, 100), join(1, 100), join(2, 100), join(3, 200)];
+  const sets = () => new Set([...calls.values()].map((who) => String(who.sort())));
+  const leaves = Array.from({ length: 10 }, (_, who) => join(who, 100));
+  join(10, 200);
   queue.run(1_000);
-  assertEquals(new Set([...calls.values()].map(String)), new Set(["0,1", "2", "3"]));
-  // Who comes takes a place that another has left.
+  assertEquals(sets(), new Set(["0,1,2,3,4,5,6,7", "8,9", "10"]));
   leaves[0]!();
   calls.clear();
-  join(4, 100);
+  join(0.5, 100);
   queue.run(1_000);
-  assertEquals(new Set([...calls.values()].map(String)), new Set(["1,4", "2", "3"]));
+  assertEquals(sets(), new Set(["0.5,1,2,3,4,5,6,7", "8,9", "10"]));
+});
+
+Deno.test("no round begins where the one before did, and one that all have left is not joined again", () => {
+  const { queue, clock } = virtual();
+  const rounds = new Rounds(clock);
+  const last: number[] = [], called = new Map<number, number>();
+  const leaves = Array.from({ length: 8 }, (_, who) =>
+    rounds.join(100, () => {
+      last[called.get(queue.now) === undefined ? last.length : last.length - 1] = who;
+      called.set(queue.now, who);
+    }));
+  queue.run(1_000);
+  assertEquals(new Set(last.slice(0, 8)).size, 8);
+  for (const leave of leaves) leave();
+  let calls = 0;
+  rounds.join(100, () => void calls++);
+  queue.run(1_000);
+  assert(calls >= 8, `${calls}`);
 });
 
 Deno.test("one that throws stops no other of its round, and is told like any timer", () => {
