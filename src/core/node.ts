@@ -79,6 +79,7 @@ export class Node {
   readonly #outbox: Outbox;
   readonly #byKey = new Map<string, TopicCore>();
   readonly #byAlias = new Map<number, TopicCore>();
+  #base: TopicCore | undefined;
   #nextAlias = 1;
 
   constructor(host: Host, limits: Limits, handlers: NodeHandlers) {
@@ -97,11 +98,17 @@ export class Node {
     return this.#byKey.values();
   }
 
+  /** The directory's topic, whose links the others share where they can. */
+  get base(): TopicCore | undefined {
+    return this.#base;
+  }
+
   /** Joins a topic; its key must not be in use. */
   join(settings: TopicSettings, handlers: TopicHandlers): TopicCore {
     const topic = new TopicCore(this, this.#nextAlias++, settings, handlers);
     this.#byKey.set(topic.keyHex, topic);
     this.#byAlias.set(topic.alias, topic);
+    if (topic.background) this.#base = topic;
     for (const session of this.#sessions.all()) session.bind(topic.keyHex, topic);
     return topic;
   }
@@ -112,6 +119,7 @@ export class Node {
     topic.close();
     this.#byKey.delete(topic.keyHex);
     this.#byAlias.delete(topic.alias);
+    if (this.#base === topic) this.#base = undefined;
     for (const [peer, session] of this.#sessions.entries()) {
       session.bind(topic.keyHex, undefined);
       if (session.withdraw(topic.alias)) {
@@ -160,6 +168,13 @@ export class Node {
       }
     }
     return peers;
+  }
+
+  /** The directory's overlay has one more neighbour: other topics may have a slot for the same link. */
+  baseGrew(): void {
+    for (const topic of this.#byKey.values()) {
+      if (topic !== this.#base) topic.overlay.candidatesChanged();
+    }
   }
 
   /** The newest record known of a peer. */

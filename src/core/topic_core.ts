@@ -6,7 +6,7 @@
 
 import type { DownReason, PeerId, TimerId } from "./host.ts";
 import type { Node } from "./node.ts";
-import type { OverlayPort } from "./overlay/port.ts";
+import type { BaseOverlay, OverlayPort } from "./overlay/port.ts";
 import type { TreeMessage, TreePort, Verdict } from "./tree/port.ts";
 import { HyParView } from "./overlay/hyparview.ts";
 import { Plumtree, type PlumtreeOptions } from "./tree/plumtree.ts";
@@ -25,7 +25,7 @@ export interface TopicSettings {
   readonly name: string;
   /** SHA-256 of network and name, 32 bytes. */
   readonly key: Uint8Array;
-  /** Nobody waits for it: its dials are not urgent. */
+  /** The directory's: nobody waits for it, so its dials are not urgent, and the other topics share its links. */
   readonly background?: boolean;
   readonly overlay: OverlayOptions;
   readonly tree: PlumtreeOptions;
@@ -54,7 +54,8 @@ export class TopicCore {
   readonly tree: Plumtree;
   readonly handlers: TopicHandlers;
   readonly #node: Node;
-  readonly #background: boolean;
+  /** See {@linkcode TopicSettings.background}. */
+  readonly background: boolean;
   /** True while the goodbyes of {@linkcode close} are sent. */
   leaving = false;
   /** True from {@linkcode close} on. */
@@ -67,14 +68,14 @@ export class TopicCore {
     this.key = settings.key;
     this.keyHex = toHex(settings.key);
     this.handlers = handlers;
-    this.#background = settings.background ?? false;
+    this.background = settings.background ?? false;
     this.overlay = new HyParView(new OverlayDoor(node, this), settings.overlay, node.limits);
     this.tree = new Plumtree(new TreeDoor(node, this), settings.tree, node.limits);
   }
 
   /** Whether somebody may wait for its first neighbour; one function for all dials. */
   readonly lonely = (): boolean =>
-    !this.#background && !this.closed && this.overlay.active.length === 0;
+    !this.background && !this.closed && this.overlay.active.length === 0;
 
   /** The CBOR of an overlay message came in. */
   receiveOverlay(peer: PeerId, bytes: Uint8Array): void {
@@ -176,6 +177,9 @@ class OverlayDoor extends Door implements OverlayPort {
   queued(peer: PeerId): boolean {
     return this.node.host.queued?.(peer) ?? false;
   }
+  base(): BaseOverlay | undefined {
+    return this.topic.background ? undefined : this.node.base?.overlay;
+  }
   shared(): PeerId[] {
     return this.node.sharedOn(this.topic);
   }
@@ -195,6 +199,7 @@ class OverlayDoor extends Door implements OverlayPort {
     this.node.openTopic(this.topic, peer);
     this.topic.tree.neighborUp(peer);
     this.topic.handlers.neighborUp(peer);
+    if (this.topic.background) this.node.baseGrew();
   }
   neighborDown(peer: PeerId, reason: DownReason): void {
     this.topic.tree.neighborDown(peer);

@@ -57,11 +57,21 @@ export class Eviction {
     return this.#evicted.size + this.#rooms.length;
   }
 
-  /** Sees to a free slot for `newcomer`, by evicting a random member where need be. */
+  /** True where a neighbour on the directory's overlay takes the place of a link that has a connection of its own. */
+  admits(newcomer: PeerId): boolean {
+    const { port, active } = this.#parts;
+    const base = port.base();
+    return base !== undefined && base.isActive(newcomer) && active.lone(base).length > 0;
+  }
+
+  /** Sees to a free slot for `newcomer`, by evicting a member where need be: a random one of those whose links no other topic shares, else of all. */
   makeRoom(newcomer: PeerId, record: SignedRecord | undefined): boolean {
     const { port, options, active, shuffle, counters, free } = this.#parts;
     if (free() > 0) return true;
-    const victim = active.random();
+    const lone = active.lone(port.base());
+    const victim = lone.length > 0
+      ? lone[Math.floor(port.random() * lone.length)]
+      : active.random();
     if (victim === undefined || this.#evicted.has(newcomer)) return false;
     if (!this.#budget.take(port.now())) return false;
     counters.evictions++;

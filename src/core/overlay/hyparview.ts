@@ -21,7 +21,8 @@ import { ActiveView, PassiveView } from "./views.ts";
 import { type Request, Requests } from "./requests.ts";
 import { Census, Contacts, Cooldown } from "./contacts.ts";
 import { Refill } from "./refill.ts";
-import { isOwn, isSigned } from "./blame.ts";
+import { isOwn } from "./blame.ts";
+import { JoinWalks } from "./join_walks.ts";
 import { Shuffle } from "./shuffle.ts";
 import { Upkeep } from "./upkeep.ts";
 import { COOL_REFILLS, Eviction } from "./eviction.ts";
@@ -41,6 +42,7 @@ export class HyParView {
   readonly #refill: Refill;
   readonly #shuffle: Shuffle;
   readonly #eviction: Eviction;
+  readonly #walks: JoinWalks;
   readonly #upkeep: Upkeep;
   readonly #xbot: Xbot;
   readonly #counters: OverlayCounters = countOverlay();
@@ -69,7 +71,7 @@ export class HyParView {
       contacts: this.#contacts,
       cooldown,
       free: () => this.#left ? 0 : this.#free(),
-      ask: (peer, type, high) => this.#ask(peer, type, high, false),
+      ask: (peer, type, high, force) => this.#ask(peer, type, high, force),
     });
     this.#shuffle = new Shuffle({ port, options, limits, active, passive, census: this.#census });
     this.#eviction = new Eviction({
@@ -82,6 +84,15 @@ export class HyParView {
       counters: this.#counters,
       free: () => this.#free(),
     });
+    this.#walks = new JoinWalks({
+      port,
+      options,
+      active,
+      requests,
+      eviction: this.#eviction,
+      counters: this.#counters,
+      take: (peer) => this.#ask(peer, "neighbor", true, true),
+    });
     this.#upkeep = new Upkeep({
       port,
       options,
@@ -93,6 +104,7 @@ export class HyParView {
       counters: this.#counters,
       shuffle: this.#shuffle,
       probe: (peer) => this.#ask(peer, "neighbor", true, true),
+      share: () => this.#refill.share(),
       drop: (peer) => {
         this.#eviction.drop(peer, "lost", [], false);
         this.#refill.renew();
@@ -155,7 +167,12 @@ export class HyParView {
     this.#upkeep.start();
     this.#xbot.start();
     if (this.#active.size === 0 && this.#requests.waiting === 0 && others.length > 0) {
-      this.#ask(others[Math.floor(this.#port.random() * others.length)]!, "join", true, false);
+      this.#ask(
+        others[Math.floor(this.#port.random() * others.length)]!,
+        this.#refill.first,
+        true,
+        false,
+      );
       this.#refill.arm();
     } else this.#refill.renew();
   }
@@ -185,7 +202,7 @@ export class HyParView {
       case "join":
         return this.#onJoin(from, message.record);
       case "forward-join":
-        return this.#onForwardJoin(from, message.record, message.ttl);
+        return this.#walks.receive(from, message.record, message.ttl);
       case "neighbor":
         return this.#onNeighbor(from, message.record, message.high);
       case "neighbor-reply":
@@ -243,6 +260,11 @@ export class HyParView {
   /** The directory learned of members: looks whether they can fill free slots. */
   candidatesChanged(): void {
     if (!this.#left && this.#free() > this.#requests.waiting) this.#refill.offer();
+  }
+
+  /** True while there are free slots, and rounds that may fill them. */
+  get filling(): boolean {
+    return this.#refill.filling;
   }
 
   /** Ends a link that the other side ends too, without a DISCONNECT. */
@@ -319,38 +341,16 @@ export class HyParView {
     // The answer first: what the tree sends to a new neighbour must find it expecting that.
     this.#answer(from, accepted);
     if (accepted) this.#link(from, record);
-    // Nobody could dial a peer without addresses: it fills its view from the candidates.
-    if (record.addresses.length === 0) return;
-    const walk: OverlayMessage = { type: "forward-join", record, ttl: this.#options.arwl };
-    for (const peer of walkers) this.#port.send(peer, walk);
-  }
-
-  #onForwardJoin(from: PeerId, record: SignedRecord, ttl: number): void {
-    if (!this.#active.has(from)) return;
-    this.#active.heard(from);
-    if (!isSigned(this.#port, from, record)) return;
-    if (record.id === from) return;
-    if (record.addresses.length === 0 && !this.#port.connected(record.id)) return;
-    this.#counters.forwardJoins++;
-    const { arwl, prwl } = this.#options;
-    const hops = Math.min(ttl, arwl);
-    const next = hops > 0 ? this.#active.random(from, record.id) : undefined;
-    const strange = record.id !== this.#port.self && !this.#active.has(record.id);
-    if (next !== undefined) {
-      if (strange && hops === prwl) this.#eviction.shelve(record);
-      this.#port.send(next, { type: "forward-join", record, ttl: hops - 1 });
-    } else if (strange) {
-      // Counted only when the joiner answers, so that an unreachable one takes no slot.
-      if (this.#requests.may(record.id)) this.#ask(record.id, "neighbor", true, true);
-      else this.#eviction.shelve(record);
-    }
+    this.#walks.begin(record, walkers);
   }
 
   #onNeighbor(from: PeerId, record: SignedRecord, high: boolean): void {
     if (!isOwn(this.#port, from, record)) return;
     const known = this.#active.has(from);
     const accepted = known ||
-      (high ? this.#eviction.makeRoom(from, record) : this.#free() > 0);
+      (high || this.#eviction.admits(from)
+        ? this.#eviction.makeRoom(from, record)
+        : this.#free() > 0);
     this.#answer(from, accepted);
     if (accepted && !known) this.#link(from, record);
     if (!accepted) this.#eviction.noteRoom(record);

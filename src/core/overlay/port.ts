@@ -8,6 +8,14 @@ import type { Clock, DownReason, PeerId } from "../host.ts";
 import type { SignedRecord } from "../../wire/record.ts";
 import type { OverlayMessage } from "../../wire/overlay_messages.ts";
 
+/** The overlay of the directory, as the node's other topics see it: its links are there anyway, and most were drawn at random. */
+export interface BaseOverlay {
+  /** True for a neighbour in it. */
+  isActive(peer: PeerId): boolean;
+  /** True while it looks for neighbours and soon finds some. */
+  readonly filling: boolean;
+}
+
 /** The node, as one topic's overlay sees it. */
 export interface OverlayPort extends Clock {
   /** This node. */
@@ -28,6 +36,8 @@ export interface OverlayPort extends Clock {
   near(peer: PeerId): boolean;
   /** Neighbours on other topics of this node that are known to be on this one too, in no order. */
   shared(): PeerId[];
+  /** The overlay whose links this one shares where it can; none without a directory, and for the directory's own. */
+  base(): BaseOverlay | undefined;
   /** True where a dial to the peer is to be made and has not begun: others go before it. */
   queued(peer: PeerId): boolean;
   /** The smoothed round-trip time. */

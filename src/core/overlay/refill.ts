@@ -27,18 +27,20 @@ export interface RefillParts {
   readonly cooldown: Cooldown;
   /** Slots that are neither taken nor reserved. */
   free(): number;
-  /** Sends JOIN or NEIGHBOR, the latter with high or low priority. */
-  ask(peer: PeerId, type: "join" | "neighbor", high: boolean): void;
+  /** Sends JOIN or NEIGHBOR, the latter with high or low priority; with `force` a full view makes room when it is accepted. */
+  ask(peer: PeerId, type: "join" | "neighbor", high: boolean, force: boolean): void;
 }
 
 /** Peers asked at the same time while the view is empty; each would make room for this node. */
 const ASKED_WHEN_EMPTY = 2;
 /** Peers asked when the directory tells of new members, at most once per half of `refillMs`. */
 const OFFERED = 2;
-/** Slots that are not filled with neighbours on other topics: links drawn at random hold an overlay together. */
+/** Slots that are not filled with neighbours on other topics but the directory's: links drawn at random hold an overlay together. */
 const DRAWN_SLOTS = 2;
 /** Fruitless rounds after which a node with two free slots asks one peer per round with high priority. */
 const PATIENCE = 2;
+/** Checks for which a full view asks for no shared link, at most. */
+const SHARE_PAUSE = 15;
 /** Rounds come up to 2^3 times further apart while there are neighbours, 2^6 times while there are none. */
 const BACKOFF_SOME = 3;
 const BACKOFF_NONE = 6;
@@ -52,6 +54,9 @@ export class Refill {
   #fruitless = 0;
   #insisted = false;
   #members: PeerId[] | undefined;
+  #lone = 0;
+  #skip = 0;
+  #pause = 0;
 
   constructor(parts: RefillParts) {
     this.#parts = parts;
@@ -111,6 +116,35 @@ export class Refill {
     });
   }
 
+  /** True while there are free slots and rounds that may fill them. */
+  get filling(): boolean {
+    return this.#parts.free() > 0 && this.#fruitless < PATIENCE;
+  }
+
+  /** What a given contact is asked. The walks of JOIN bring links: with a directory, those of its JOIN are for all topics. */
+  get first(): "join" | "neighbor" {
+    return this.#parts.port.base() === undefined ? "join" : "neighbor";
+  }
+
+  /**
+   * A full view asks for a link that the directory's overlay has, in the place of one with a connection of its own; half as often after each
+   * time that nothing came of it, down to a sixteenth.
+   */
+  share(): void {
+    const { port, active, ask, free } = this.#parts;
+    const base = port.base();
+    const lone = active.lone(base).length;
+    if (lone < this.#lone) this.#skip = this.#pause = 0;
+    this.#lone = lone;
+    if (base === undefined || lone === 0 || free() > 0) return;
+    if (this.#skip > 0) return void this.#skip--;
+    const peer = this.#pick(port.shared().filter((each) => base.isActive(each)));
+    if (peer === undefined) return;
+    this.#skip = this.#pause;
+    this.#pause = Math.min(SHARE_PAUSE, 2 * this.#pause + 1);
+    ask(peer, "neighbor", false, true);
+  }
+
   /** Cancels the next round. */
   stop(): void {
     if (this.#timer !== undefined) this.#parts.port.cancel(this.#timer);
@@ -145,8 +179,8 @@ export class Refill {
   #ask(peer: PeerId): void {
     const { active, requests, contacts, ask } = this.#parts;
     this.#left--;
-    const join = active.size === 0 && contacts.isGiven(peer) && !requests.joining;
-    ask(peer, join ? "join" : "neighbor", active.size === 0 || this.#insists());
+    const given = active.size === 0 && contacts.isGiven(peer) && !requests.joining;
+    ask(peer, given ? this.first : "neighbor", active.size === 0 || this.#insists(), false);
   }
 
   /**
@@ -168,6 +202,8 @@ export class Refill {
     const { port, options, active, passive, requests, contacts } = this.#parts;
     const shared = this.#pick(this.#shared());
     if (shared !== undefined) return shared;
+    // What the directory's overlay is about to find is for this one too.
+    if (active.size > 0 && port.base()?.filling) return undefined;
     const reserve = this.#pick(passive.ids);
     if (reserve !== undefined) return reserve;
     this.#members ??= port.members(4 * options.activeSize);
@@ -188,12 +224,17 @@ export class Refill {
   /** Neighbours on other topics, as far as the view may be filled with them: they cost no new connection. */
   #shared(): PeerId[] {
     const { port, options, active, passive, requests, contacts } = this.#parts;
-    if (active.size + requests.waiting >= options.activeSize - DRAWN_SLOTS) return [];
+    const base = port.base();
+    const drawn = active.size + requests.waiting >= options.activeSize - DRAWN_SLOTS;
+    if (drawn && base === undefined) return [];
     // Who is alone asks first whom it dials already, for whatever topic.
     const near = active.size > 0 ? [] : passive.ids.filter((peer) => port.near(peer));
     if (near.some((peer) => this.#mayAsk(peer))) return near;
+    const shared = port.shared();
+    const based = shared.filter((peer) => base?.isActive(peer));
+    if (drawn || based.some((peer) => this.#mayAsk(peer))) return based;
     // A given contact is asked by JOIN, which is not for every round.
-    return port.shared().filter((peer) => active.size > 0 || !contacts.isGiven(peer));
+    return shared.filter((peer) => active.size > 0 || !contacts.isGiven(peer));
   }
 
   /** One of two random peers that may be asked: the one that is near, since it costs no new socket. */

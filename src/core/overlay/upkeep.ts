@@ -52,6 +52,8 @@ export interface UpkeepParts {
   readonly shuffle: Shuffle;
   /** Asks a peer to become a neighbour though the view is full. */
   probe(peer: PeerId): void;
+  /** Asks for a link that the directory's overlay has, in the place of one that costs a connection. */
+  share(): void;
   /** Ends the link to a neighbour that does not seem to know of it. */
   drop(peer: PeerId): void;
 }
@@ -162,6 +164,7 @@ export class Upkeep {
       counters.halfLinks++;
       this.#parts.drop(peer);
     }
+    this.#parts.share();
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 
 import type { DownReason, PeerId } from "../../../src/core/host.ts";
-import type { OverlayPort } from "../../../src/core/overlay/port.ts";
+import type { BaseOverlay, OverlayPort } from "../../../src/core/overlay/port.ts";
 import type { SignedRecord } from "../../../src/wire/record.ts";
 import type { OverlayMessage } from "../../../src/wire/overlay_messages.ts";
 import { Rounds } from "../../../src/core/overlay/pace.ts";
@@ -305,6 +305,7 @@ export class FakePort implements OverlayPort {
   readonly queuedDials = new Set<PeerId>();
   queued = (peer: PeerId): boolean => this.queuedDials.has(peer);
   /** Neighbours on other topics. */
+  base = (): BaseOverlay | undefined => undefined;
   readonly sharedPeers: PeerId[] = [];
   shared = (): PeerId[] => [...this.sharedPeers];
   members(most: number): PeerId[] {
