@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SIGNAL, signalOf } from "./checks.ts";
+import { checkOptions, SIGNAL, signalOf } from "./checks.ts";
 import type { PeerId } from "./core/host.ts";
 import type { Node } from "./core/node.ts";
 import type { Directory } from "./directory/directory.ts";
@@ -16,7 +16,7 @@ import { fillOptions, GOSSIP_OPTIONS, type GossipOptions } from "./gossip_option
 import { GossipRuntime, type RuntimeParts } from "./gossip_runtime.ts";
 import { Identity } from "./secure/identity.ts";
 import { realCrypto } from "./node_host.ts";
-import type { ShardOptions, Shards } from "./shards.ts";
+import { SHARD_OPTIONS, type ShardOptions, type Shards } from "./shards.ts";
 import { StreamTransport } from "./net/transport.ts";
 import type { StreamNetwork } from "./net/duplex.ts";
 import type { Topic, TopicOptions } from "./topic.ts";
@@ -228,7 +228,7 @@ export class Gossip implements AsyncDisposable {
    * A set of shards with a topic each, named `name/0` to `name/(count - 1)`. Joins none of them. Called again with the same
    * name and count, it returns the same {@linkcode Shards}, with the options of the first call.
    *
-   * @throws {TypeError | RangeError} for a name or count that is none, and for another count than before.
+   * @throws {TypeError | RangeError} for a name, count or option that is none, and for another count than before.
    * @throws {GossipError} "closed" after {@linkcode close}.
    *
    * @example
@@ -243,6 +243,7 @@ export class Gossip implements AsyncDisposable {
    * ```
    */
   shards<T = Uint8Array>(name: string, options: ShardOptions<T>): Shards<T> {
+    checkOptions(options, SHARD_OPTIONS);
     return this.#runtime.shards(name, options);
   }
 

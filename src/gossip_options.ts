@@ -165,8 +165,9 @@ function merge<T extends object>(defaults: T, given: Partial<T> | undefined, wha
     if (value === undefined) continue;
     if (!Object.hasOwn(defaults, name)) throw new TypeError(`${what}.${name} is not an option`);
     if (typeof value !== "number") throw new TypeError(`${what}.${name} must be a number`);
-    if (!Number.isFinite(value) || value < (MAY_BE_ZERO.includes(name) ? 0 : 1)) {
-      throw new RangeError(`${what}.${name} must be at least 1, not ${value}`);
+    const least = MAY_BE_ZERO.includes(name) ? 0 : 1;
+    if (!Number.isFinite(value) || value < least) {
+      throw new RangeError(`${what}.${name} must be at least ${least}, not ${value}`);
     }
     // A period that is next to nothing would be a timer that never rests.
     if (name === "swapMs" && value > 0 && value < 1) {

@@ -134,11 +134,15 @@ export function json<T>(): Codec<T> {
   };
 }
 
-/** UTF-8 for strings, bytes as they are; TypeError for anything else. */
-export function toBytes(value: unknown, what: string): Uint8Array {
-  if (typeof value === "string") return encoder.encode(value);
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError(`${what} must be a string or Uint8Array, not ${typeof value}`);
+/** What is published: what the codec makes of a value or, without one, strings in UTF-8 and bytes as they are; TypeError for anything else. */
+export function toPayload<T>(value: unknown, codec: Codec<T> | undefined): Uint8Array {
+  if (codec === undefined && typeof value === "string") return encoder.encode(value);
+  const bytes: unknown = codec === undefined ? value : codec.encode(value as T);
+  if (bytes instanceof Uint8Array) return bytes;
+  if (codec === undefined) {
+    throw new TypeError(`value must be a string or Uint8Array, not ${typeof value}`);
+  }
+  throw new TypeError(`codec.encode must return a Uint8Array, not ${typeof bytes}`);
 }
 
 /** A message as the reader sees it, over the tree's bytes. */

@@ -16,7 +16,7 @@ import type { NodeHost } from "./node_host.ts";
 import type { IncomingRequest } from "./request/handlers.ts";
 import type { Requests } from "./request/requests.ts";
 import { GossipError } from "./errors.ts";
-import { toBytes } from "./message.ts";
+import { toPayload } from "./message.ts";
 import type { Priority, TopicOptions } from "./topic.ts";
 import { topicKey } from "./topic_settings.ts";
 import { fromHex, toHex } from "./wire/bytes.ts";
@@ -68,7 +68,7 @@ export class RemotePublisher {
   ): Promise<{ id: string }> {
     const { codec, signal } = options;
     if (this.#parts.closing()) throw new GossipError("closed", "the node was closed");
-    const payload = codec ? codec.encode(value as T) : toBytes(value, "value");
+    const payload = toPayload(value, codec);
     const { limits } = this.#parts.options;
     if (payload.length > limits.messageBytes) {
       throw new GossipError(

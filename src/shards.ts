@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, signalOf } from "./checks.ts";
+import { type OptionNames, signalOf } from "./checks.ts";
 import type { Clock, PeerId } from "./core/host.ts";
 import type { Topic, TopicOptions } from "./topic.ts";
 import type { ShardBits } from "./wire/record.ts";
@@ -77,6 +77,9 @@ export interface ShardsOwner<T> {
   readonly clock: Clock;
 }
 
+/** The names of {@linkcode ShardOptions}. */
+export const SHARD_OPTIONS: OptionNames<ShardOptions<never>> = { ...TOPIC_OPTIONS, count: true };
+
 /** How long {@linkcode Shards.move} waits for neighbours in the joined shards before it leaves the others all the same. */
 const MOVE_READY_MS = 10_000;
 
@@ -108,7 +111,6 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
 
   /** Made by `Gossip.shards`. */
   constructor(name: string, options: ShardOptions<T>, owner: ShardsOwner<T>) {
-    checkOptions(options, { ...TOPIC_OPTIONS, count: true });
     const { count, ...rest } = options;
     this.name = name;
     this.count = wholeNumber(count, "count", 1, RECORD_LIMITS.shardCount);

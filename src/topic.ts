@@ -15,7 +15,7 @@ import type { TopicMetrics } from "./metrics.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
 import { GossipError } from "./errors.ts";
 import { Pacer } from "./pacer.ts";
-import { type Codec, type Message, toBytes } from "./message.ts";
+import { type Codec, type Message, toPayload } from "./message.ts";
 import { Validation } from "./validation.ts";
 
 export type { Verdict } from "./core/tree/port.ts";
@@ -263,7 +263,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     const { priority = "normal" } = options;
     checkPriority(priority);
     const { codec, echo } = this.#options;
-    const payload = codec ? codec.encode(value as T) : toBytes(value, "value");
+    const payload = toPayload(value, codec);
     const most = this.#owner.node.limits.messageBytes;
     if (payload.length > most) {
       throw new GossipError("too-large", `${payload.length} bytes are more than ${most}`);

@@ -42,6 +42,16 @@ export function parseAddress(text: string): Address {
   return { id, hostname: parseHost(rest.slice(0, colon), text), port };
 }
 
+/**
+ * Checks what a node wants others to dial: "host:port" without an id, which every record names anyway.
+ *
+ * @throws {TypeError} where the text is none.
+ */
+export function checkAdvertised(text: string): void {
+  if (parseAddress(text).id === undefined) return;
+  throw new TypeError(`advertise is "host:port", without an id: ${JSON.stringify(text)}`);
+}
+
 /** "host:port", with brackets where the host is an IPv6 address. */
 export function formatAddress(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;

@@ -25,8 +25,8 @@ import { RecordReader } from "./records.ts";
 export interface DialOwner {
   /** The link to `peer` that is up. */
   get(peer: PeerId): Connection | undefined;
-  /** Makes room for one more link; false where there is none. */
-  makeRoom(): boolean;
+  /** Makes room for one more link; gives what to say where there is none, or the peer is banned. */
+  refuses(peer: PeerId): GossipError | undefined;
   /** A connection that was dialled exists; it counts as open socket from now on. */
   adopt(connection: Connection): void;
   /** A dial failed at one address. */
@@ -345,7 +345,8 @@ export class Dialer {
     }
     this.#byPeer.set(peer, dial);
     if (owner.get(peer) !== undefined) throw new Stepped("linked");
-    if (!owner.makeRoom()) throw new GossipError("busy", "limits.connections is reached");
+    const refusal = owner.refuses(peer);
+    if (refusal !== undefined) throw refusal;
     dial.committed = true;
   }
 

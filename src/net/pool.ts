@@ -13,7 +13,7 @@ import { Connection } from "./connection.ts";
 import type { LinkContext, LinkHandler } from "./link.ts";
 import type { Dialer, DialOwner } from "./dialer.ts";
 import { downReason, type EndReason, isHarmless } from "./goodbye.ts";
-import type { GossipError } from "../errors.ts";
+import { GossipError } from "../errors.ts";
 import type { Notices } from "./notices.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 
@@ -128,7 +128,15 @@ export class Pool implements LinkHandler, DialOwner {
     return verdict === "accept" && !this.makeRoom() ? "busy" : undefined;
   }
 
-  /** See {@linkcode DialOwner.makeRoom}: an idle link that this node does not hold goes first. What the other side needs keeps no room. */
+  /** See {@linkcode DialOwner.refuses}. */
+  refuses(peer: PeerId): GossipError | undefined {
+    if (this.#options.sink()?.banned?.(peer)) {
+      return new GossipError("dial-failed", "the peer is banned here: it misbehaved");
+    }
+    return this.makeRoom() ? undefined : new GossipError("busy", "limits.connections is reached");
+  }
+
+  /** Makes room for one more link, false where there is none: an idle link that this node does not hold goes first. What the other side needs keeps no room. */
   makeRoom(): boolean {
     const { limits, clock } = this.#context;
     if (this.#links.size < limits.connections) return true;

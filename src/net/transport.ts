@@ -12,7 +12,7 @@ import type { Preset } from "../options.ts";
 import type { Identity } from "../secure/identity.ts";
 import type { Lane } from "../wire/frames.ts";
 import { Acceptor } from "./acceptor.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { checkAdvertised, formatAddress, parseAddress } from "./address.ts";
 import { Backoff } from "./backoff.ts";
 import type { LinkContext } from "./link.ts";
 import { Counters } from "./counters.ts";
@@ -82,7 +82,7 @@ export class StreamTransport implements Transport {
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new RangeError(`port must be a whole number from 0 to 65535, not ${port}`);
     }
-    if (options.advertise !== undefined) parseAddress(options.advertise);
+    if (options.advertise !== undefined) checkAdvertised(options.advertise);
     this.#options = options;
     const onFault = options.onFault ?? (() => {});
     const timers = this.#timers = options.clock === undefined ? new Timers({ onFault }) : undefined;

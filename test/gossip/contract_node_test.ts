@@ -9,7 +9,7 @@ import {
 } from "@std/assert";
 import { createHash } from "node:crypto";
 import { Gossip, type GossipOptions, Identity } from "@x/plumtree";
-import { Events, Nodes, rejectsWith, throwsWith, until, within } from "./helper.ts";
+import { Events, meet, Nodes, rejectsWith, throwsWith, until, within } from "./helper.ts";
 
 const NOBODY = "0".repeat(64);
 
@@ -71,6 +71,7 @@ Deno.test("options that are none reject with TypeError or RangeError", async () 
     ["port", 65_536, RangeError],
     ["port", 1.5, RangeError],
     ["advertise", "nowhere", TypeError],
+    ["advertise", `${NOBODY}@127.0.0.1:1`, TypeError],
     ["advertise", "host:0", TypeError],
     ["identity", { id: NOBODY }, TypeError],
     ["bootstrap", "127.0.0.1:1", TypeError],
@@ -213,6 +214,24 @@ Deno.test("connect refuses the wrong peer, itself, what is no address, and a sil
   assert(failed.cause instanceof Error);
   assertEquals(a.peers(), []);
   assertEquals(b.peers(), []);
+});
+
+Deno.test("connect to a peer that is banned here is refused with a word, and brings it up for no moment", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = await nodes.many(2);
+  const events = new Events(a!);
+  const onA = a!.join("news", { validate: () => "reject" });
+  const onB = b!.join("news", { validate: () => "accept" });
+  await meet(onA, onB);
+  // All of them come in a few records: of what follows the one that ends the connection nothing is looked at.
+  const published = Array.from({ length: 30 }, (_, i) => onB.publish(`bad ${i}`).catch(() => {}));
+  await Promise.all(published);
+  await events.wait("peer-down", ({ reason }) => reason === "misbehaved");
+  assert(onA.metrics().rejected <= 11, `${onA.metrics().rejected} rejected`);
+  const ups = events.of("peer-up").length;
+  const refused = await rejectsWith(a!.connect(b!.address), "dial-failed");
+  assertMatch(refused.message, /banned here/);
+  assertEquals(events.of("peer-up").length, ups);
 });
 
 Deno.test("connect rejects with the reason of its signal", async () => {

@@ -216,6 +216,17 @@ Deno.test("a codec that throws in encode throws out of publish, one that throws 
   assertEquals(onA.metrics().delivered, 0);
 });
 
+Deno.test("a codec whose encode gives no bytes is a TypeError that says so, and publishes nothing", async () => {
+  await using nodes = new Nodes();
+  const node = await nodes.start();
+  for (const wrong of ["text", {}, undefined, [1]]) {
+    const codec = { encode: () => wrong, decode: String } as unknown as Codec<string>;
+    const topic = node.join<string>(`news ${typeof wrong} ${wrong}`, { codec });
+    await assertRejects(() => topic.publish("x"), TypeError, "codec.encode must return");
+    assertEquals(topic.metrics().published, 0);
+  }
+});
+
 Deno.test("on a topic with sign: false nobody is the author", async () => {
   await using nodes = new Nodes();
   const [a, b] = await nodes.many(2);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { type Gossip, shardOf, type Shards } from "@x/plumtree";
+import { type Gossip, shardOf, type ShardOptions, type Shards } from "@x/plumtree";
 import { Inbox, meet, Nodes, rejectsWith, take, throwsWith, until, within } from "./helper.ts";
 import vectors from "../vectors/shard_hash.json" with { type: "json" };
 
@@ -30,6 +30,11 @@ Deno.test("shards() gives one set per name, and refuses another count", async ()
   assertEquals([shards.name, shards.count, shards.joined], ["tx", 64, []]);
   assertStrictEquals(a.shards("tx", { count: 64 }), shards as unknown);
   assertThrows(() => a.shards("tx", { count: 32 }), RangeError);
+  assertThrows(
+    () => a.shards("tx", { count: 64, singed: true } as ShardOptions<Uint8Array>),
+    TypeError,
+    "singed",
+  );
   for (const count of [0, -1, 1.5, 65_537, NaN]) {
     assertThrows(() => a.shards("other", { count }), RangeError, undefined, `${count}`);
   }
