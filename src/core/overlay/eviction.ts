@@ -23,6 +23,8 @@ import { Budget } from "./pace.ts";
 export const COOL_REFILLS = 8;
 /** Refill intervals for which a peer is taken to have a free slot. */
 const ROOM_REFILLS = 32;
+/** Check intervals for which a link that took the place of a shared one is not given for a shared one again. */
+const KEPT_CHECKS = 16;
 /** How many times as much as the active view a node evicts per refill interval. */
 const BUDGET_VIEWS = 2;
 
@@ -43,38 +45,56 @@ export interface EvictionParts {
 export class Eviction {
   readonly #parts: EvictionParts;
   readonly #evicted: Cooldown;
+  readonly #insisted: Cooldown;
   readonly #budget: Budget;
   #rooms: { readonly record: SignedRecord; readonly until: number }[] = [];
 
   constructor(parts: EvictionParts) {
     const { port, options } = this.#parts = parts;
     this.#evicted = new Cooldown(port, options.activeSize);
+    this.#insisted = new Cooldown(port, options.activeSize);
     this.#budget = new Budget(BUDGET_VIEWS * options.activeSize, options.refillMs);
   }
 
   /** How many peers are remembered. */
   get size(): number {
-    return this.#evicted.size + this.#rooms.length;
+    return this.#evicted.size + this.#insisted.size + this.#rooms.length;
   }
 
-  /** True where a neighbour on the directory's overlay takes the place of a link that has a connection of its own. */
-  admits(newcomer: PeerId): boolean {
+  /**
+   * Neighbours that one of the directory's overlay may replace at no loss: their links are none of its own, came by no swap, and have not
+   * just taken the place of one that was. Without a directory there are none.
+   */
+  lone(): PeerId[] {
     const { port, active } = this.#parts;
     const base = port.base();
-    return base !== undefined && base.isActive(newcomer) && active.lone(base).length > 0;
+    if (base === undefined) return [];
+    return active.unswapped.filter((peer) => !base.isActive(peer) && !this.#insisted.has(peer));
   }
 
-  /** Sees to a free slot for `newcomer`, by evicting a member where need be: a random one of those whose links no other topic shares, else of all. */
+  /**
+   * True where a NEIGHBOR is accepted, for which there is a free slot then. One of low priority is where there is one already, or where a neighbour
+   * on the directory's overlay gets the place of a lone one.
+   */
+  takes(newcomer: PeerId, record: SignedRecord, high: boolean): boolean {
+    const { port, free } = this.#parts;
+    const shares = !high && port.base()?.isActive(newcomer) === true && this.lone().length > 0;
+    return high || shares ? this.makeRoom(newcomer, record) : free() > 0;
+  }
+
+  /** Sees to a free slot for `newcomer`, by evicting a member where need be: a random one of the lone, else of all. */
   makeRoom(newcomer: PeerId, record: SignedRecord | undefined): boolean {
     const { port, options, active, shuffle, counters, free } = this.#parts;
     if (free() > 0) return true;
-    const lone = active.lone(port.base());
+    const lone = this.lone();
     const victim = lone.length > 0
       ? lone[Math.floor(port.random() * lone.length)]
       : active.random();
     if (victim === undefined || this.#evicted.has(newcomer)) return false;
     if (!this.#budget.take(port.now())) return false;
     counters.evictions++;
+    // Whoever comes back for that place would be sent away and insist again, for ever.
+    if (lone.length === 0) this.#insisted.add(newcomer, KEPT_CHECKS * options.checkMs);
     const first = record !== undefined && record.addresses.length > 0 ? [record] : [];
     const candidates = shuffle.candidates(victim, [...first, ...this.rooms()]);
     this.drop(victim, "evicted", candidates, true);

@@ -71,6 +71,7 @@ export class HyParView {
       contacts: this.#contacts,
       cooldown,
       free: () => this.#left ? 0 : this.#free(),
+      lone: () => this.#eviction.lone(),
       ask: (peer, type, high, force) => this.#ask(peer, type, high, force),
     });
     this.#shuffle = new Shuffle({ port, options, limits, active, passive, census: this.#census });
@@ -347,10 +348,7 @@ export class HyParView {
   #onNeighbor(from: PeerId, record: SignedRecord, high: boolean): void {
     if (!isOwn(this.#port, from, record)) return;
     const known = this.#active.has(from);
-    const accepted = known ||
-      (high || this.#eviction.admits(from)
-        ? this.#eviction.makeRoom(from, record)
-        : this.#free() > 0);
+    const accepted = known || this.#eviction.takes(from, record, high);
     this.#answer(from, accepted);
     if (accepted && !known) this.#link(from, record);
     if (!accepted) this.#eviction.noteRoom(record);

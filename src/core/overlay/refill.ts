@@ -27,6 +27,8 @@ export interface RefillParts {
   readonly cooldown: Cooldown;
   /** Slots that are neither taken nor reserved. */
   free(): number;
+  /** See `Eviction.lone`. */
+  lone(): PeerId[];
   /** Sends JOIN or NEIGHBOR, the latter with high or low priority; with `force` a full view makes room when it is accepted. */
   ask(peer: PeerId, type: "join" | "neighbor", high: boolean, force: boolean): void;
 }
@@ -131,9 +133,9 @@ export class Refill {
    * time that nothing came of it, down to a sixteenth.
    */
   share(): void {
-    const { port, active, ask, free } = this.#parts;
+    const { port, ask, free } = this.#parts;
     const base = port.base();
-    const lone = active.lone(base).length;
+    const lone = this.#parts.lone().length;
     if (lone < this.#lone) this.#skip = this.#pause = 0;
     this.#lone = lone;
     if (base === undefined || lone === 0 || free() > 0) return;
@@ -203,7 +205,7 @@ export class Refill {
     const shared = this.#pick(this.#shared());
     if (shared !== undefined) return shared;
     // What the directory's overlay is about to find is for this one too.
-    if (active.size > 0 && port.base()?.filling) return undefined;
+    if (active.size > 0 && this.#fruitless < PATIENCE && port.base()?.filling) return undefined;
     const reserve = this.#pick(passive.ids);
     if (reserve !== undefined) return reserve;
     this.#members ??= port.members(4 * options.activeSize);

@@ -7,7 +7,7 @@
 
 import type { DownReason, PeerId } from "../host.ts";
 import type { SignedRecord } from "../../wire/record.ts";
-import type { BaseOverlay, OverlayPort } from "./port.ts";
+import type { OverlayPort } from "./port.ts";
 
 /** Moves `count` random members of `list` to its front (all where it has fewer) and cuts the rest off. */
 export function sample<T>(list: T[], count: number, random: () => number): T[] {
@@ -119,15 +119,6 @@ export class ActiveView {
       if (this.#port.random() * ++count < 1) chosen = id;
     }
     return chosen;
-  }
-
-  /**
-   * Members that a link of `base` may replace at no loss: their links are none of its own, and came by no swap. Without
-   * a base there are none.
-   */
-  lone(base: BaseOverlay | undefined): PeerId[] {
-    if (base === undefined) return [];
-    return this.unswapped.filter((peer) => !base.isActive(peer));
   }
 
   /** Notes a sign that a member has this node in its own active view. */

@@ -7,6 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { peerId } from "./fake_port.ts";
 import { ActiveView } from "../../../src/core/overlay/views.ts";
+import { Eviction, type EvictionParts } from "../../../src/core/overlay/eviction.ts";
 import { full, Lone } from "./lone.ts";
 
 /** Gives `lone` a directory's overlay with these neighbours, all on the topic. */
@@ -84,10 +85,13 @@ Deno.test("a full view whose links are all the directory's, or swapped, refuses"
   base(lone, [1, 2, 3, 4, 5, 9]);
   lone.neighbor(9, false);
   assertEquals(lone.active(), [1, 2, 3, 4, 5]);
-  const view = new ActiveView(new Lone().port);
-  for (const n of [1, 2, 3]) view.add(peerId(n), undefined, n === 3);
-  assertEquals(view.lone({ isActive: (peer) => peer === peerId(1), filling: false }), [peerId(2)]);
-  assertEquals(view.lone(undefined), []);
+  const other = new Lone(), { port } = other, active = new ActiveView(port);
+  const parts = { port, options: other.world.overlay, active };
+  const eviction = new Eviction(parts as unknown as EvictionParts);
+  for (const n of [1, 2, 3]) active.add(peerId(n), undefined, n === 3);
+  assertEquals(eviction.lone(), []);
+  base(other, [1]);
+  assertEquals(eviction.lone(), [peerId(2)]);
 });
 
 Deno.test("whoever insists gets the place of a link that no other topic shares", () => {
@@ -129,4 +133,20 @@ Deno.test("who is refused asks less and less for the directory's links", () => {
   const gaps = asked.slice(1).map((at, i) => at - asked[i]!);
   assert(asked.length >= 8 && asked.length <= 12, `${asked}`);
   assert(gaps[0]! < 4 && gaps.slice(-3).every((gap) => gap > 12 && gap < 21), `${gaps}`);
+});
+
+Deno.test("a link that insisted on the place of a shared one is kept for a while", () => {
+  const lone = full();
+  base(lone, [1, 2, 3, 4, 5]);
+  lone.view.join([]);
+  lone.neighbor(8, true);
+  const [gone] = [1, 2, 3, 4, 5].filter((n) => !lone.active().includes(n));
+  lone.neighbor(gone!, false);
+  assert(lone.active().includes(8) && !lone.active().includes(gone!));
+  for (let quarter = 0; quarter < 70; quarter++) {
+    lone.world.queue.run(lone.world.overlay.checkMs / 4);
+    for (const n of lone.active()) lone.receive(n, { type: "check" });
+  }
+  lone.neighbor(gone!, false);
+  assertEquals(lone.active().sort(), [1, 2, 3, 4, 5]);
 });
