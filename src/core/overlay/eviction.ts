@@ -94,7 +94,9 @@ export class Eviction {
     if (!this.#budget.take(port.now())) return false;
     counters.evictions++;
     // Whoever comes back for that place would be sent away and insist again, for ever.
-    if (lone.length === 0) this.#insisted.add(newcomer, KEPT_CHECKS * options.checkMs);
+    if (lone.length === 0 && port.base() !== undefined) {
+      this.#insisted.add(newcomer, KEPT_CHECKS * options.checkMs);
+    }
     const first = record !== undefined && record.addresses.length > 0 ? [record] : [];
     const candidates = shuffle.candidates(victim, [...first, ...this.rooms()]);
     this.drop(victim, "evicted", candidates, true);
