@@ -97,6 +97,11 @@ export class DirectoryTopic implements TopicHandlers {
     return this.#service.shardTable(set, count);
   }
 
+  /** See `NodeHandlers.presence`. */
+  presence(topic: string): number {
+    return this.#service.presence(topic);
+  }
+
   /** At most `most` members of a topic in random order, without this node. */
   members(topic: string, most?: number): PeerId[] {
     return this.#service.members(topic, most);

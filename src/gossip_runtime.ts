@@ -81,6 +81,7 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       misbehaved: (peer, points, what) => this.emit({ type: "misbehaved", peer, points, what }),
       members: (topic, most) => this.#directory.members(topic, most),
       isMember: (topic, peer) => this.#directory.isMember(topic, peer),
+      presence: (topic) => this.#directory.presence(topic),
       lookup: (peer) => this.#directory.signed(peer),
       fault: (error) => this.emit({ type: "fault", error }),
     });
@@ -94,9 +95,8 @@ export class GossipRuntime implements TransportSink, TopicOwner {
       enabled: parts.directory !== false,
       topics: () =>
         // Only shard sets want to know when theirs is left.
-        [...this.#topics.keys()].filter((name) =>
-          this.topic(name) && !this.#topics.get(name)!.onLeave
-        ),
+        [...this.#topics].filter(([name, { onLeave }]) => this.topic(name) && !onLeave)
+          .map(([name]) => name),
       shards: () => this.#shards,
       gained: (topic) => this.#topics.get(topic)?.core.overlay.candidatesChanged(),
       alone: () => this.#bootstrap.alone(),

@@ -7,6 +7,7 @@
 
 import type { DownReason, Host, PeerId } from "./host.ts";
 import type { Limits } from "../limits.ts";
+import { BaseGrowth } from "./base_growth.ts";
 import { AddressBook } from "./address_book.ts";
 import { Rounds } from "./overlay/pace.ts";
 import { Bans, type PeerSession, Sessions } from "./sessions.ts";
@@ -29,6 +30,8 @@ export interface NodeHandlers {
   members(topic: string, most: number): PeerId[];
   /** True where the directory knows that a peer is on a topic. */
   isMember(topic: string, peer: PeerId): boolean;
+  /** The part of the nodes that the directory knows which it knows to be on a topic; 1 where it knows none. */
+  presence(topic: string): number;
   /** A record that the address book does not have, from the directory. */
   lookup(peer: PeerId): SignedRecord | undefined;
   /** A bug of this library showed: the error that should not have been. */
@@ -80,6 +83,8 @@ export class Node {
   readonly #byKey = new Map<string, TopicCore>();
   readonly #byAlias = new Map<number, TopicCore>();
   #base: TopicCore | undefined;
+  /** Told by the directory's topic. */
+  readonly baseGrowth: BaseGrowth;
   #nextAlias = 1;
 
   constructor(host: Host, limits: Limits, handlers: NodeHandlers) {
@@ -88,6 +93,7 @@ export class Node {
     this.handlers = handlers;
     this.book = new AddressBook(limits.addressBook, host);
     this.rounds = new Rounds(host);
+    this.baseGrowth = new BaseGrowth(host, (peers) => this.#grown(peers));
     this.#sessions = new Sessions(limits);
     this.#bans = new Bans(1_024, limits.banSeconds * 1_000);
     this.#outbox = new Outbox(limits.outboxFrames);
@@ -119,7 +125,10 @@ export class Node {
     topic.close();
     this.#byKey.delete(topic.keyHex);
     this.#byAlias.delete(topic.alias);
-    if (this.#base === topic) this.#base = undefined;
+    if (this.#base === topic) {
+      this.#base = undefined;
+      this.baseGrowth.stop();
+    }
     for (const [peer, session] of this.#sessions.entries()) {
       session.bind(topic.keyHex, undefined);
       if (session.withdraw(topic.alias)) {
@@ -158,8 +167,8 @@ export class Node {
   /** Neighbours on other topics that are on this one too: they have opened it on their link, or the directory says so. */
   sharedOn(topic: TopicCore): PeerId[] {
     const peers: PeerId[] = [];
-    for (const [peer, session] of this.#sessions.entries()) {
-      if (!session.isOn(topic.keyHex) && !this.handlers.isMember(topic.name, peer)) continue;
+    for (const [peer] of this.#sessions.entries()) {
+      if (!this.#mayBeOn(topic, peer)) continue;
       // Whoever is a neighbour on one of many topics mostly is on the first of them.
       for (const other of this.#byKey.values()) {
         if (other === topic || !other.overlay.isActive(peer)) continue;
@@ -170,11 +179,21 @@ export class Node {
     return peers;
   }
 
-  /** The directory's overlay has one more neighbour: other topics may have a slot for the same link. */
-  baseGrew(): void {
+  /** The directory's overlay has new neighbours: other topics may have a slot for the same links. */
+  #grown(peers: PeerId[]): void {
+    const there = peers.filter((peer) => this.#base?.overlay.isActive(peer));
+    if (there.length === 0) return;
     for (const topic of this.#byKey.values()) {
-      if (topic !== this.#base) topic.overlay.candidatesChanged();
+      if (topic !== this.#base && there.some((peer) => this.#mayBeOn(topic, peer))) {
+        topic.overlay.candidatesChanged();
+      }
     }
+  }
+
+  /** True for a peer that has opened a topic on its link, or is on it as the directory says. */
+  #mayBeOn(topic: TopicCore, peer: PeerId): boolean {
+    return this.#sessions.get(peer)?.isOn(topic.keyHex) === true ||
+      this.handlers.isMember(topic.name, peer);
   }
 
   /** The newest record known of a peer. */

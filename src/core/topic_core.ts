@@ -180,6 +180,9 @@ class OverlayDoor extends Door implements OverlayPort {
   base(): BaseOverlay | undefined {
     return this.topic.background ? undefined : this.node.base?.overlay;
   }
+  presence(): number {
+    return this.node.handlers.presence(this.topic.name);
+  }
   shared(): PeerId[] {
     return this.node.sharedOn(this.topic);
   }
@@ -199,7 +202,7 @@ class OverlayDoor extends Door implements OverlayPort {
     this.node.openTopic(this.topic, peer);
     this.topic.tree.neighborUp(peer);
     this.topic.handlers.neighborUp(peer);
-    if (this.topic.background) this.node.baseGrew();
+    if (this.topic.background) this.node.baseGrowth.add(peer);
   }
   neighborDown(peer: PeerId, reason: DownReason): void {
     this.topic.tree.neighborDown(peer);

@@ -121,6 +121,12 @@ export class DirectoryService {
     return record !== undefined && isOn(record, topicKey(topic));
   }
 
+  /** The part of all peers known that is on a topic; 1 where none is known. */
+  presence(topic: string): number {
+    const { size } = this.#table;
+    return size === 0 ? 1 : this.#table.members(topic).length / size;
+  }
+
   /** At most `most` members of a topic in random order, without this node. */
   members(topic: string, most: number = Infinity): PeerId[] {
     const ids = this.#table.members(topic).filter((id) => id !== this.#port.self);

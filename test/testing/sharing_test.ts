@@ -34,8 +34,8 @@ Deno.test("topics that everybody is on share the directory's links instead of ma
   assert(degrees.flat().filter((degree) => degree === 5).length >= 290, `${degrees}`);
   for (const name of topics) assertEquals(reached(nodes, name), 100);
   const all = [...links(nodes).values()];
-  // Four overlays drawn one by one have close to 1,000 links, and one has 250.
-  assert(all.length < 400, `${all.length} links`);
+  // Four overlays drawn one by one have close to 1,000 links, and one has 250; each of three adds 50 that it found itself.
+  assert(all.length < 440, `${all.length} links`);
   // A link that one topic needs goes on when another one is left.
   const before = nodes.map((node) => node.peers().length);
   await Promise.all(nodes.map((node) => node.topic("b")!.leave()));

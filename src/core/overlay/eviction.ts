@@ -15,6 +15,7 @@ import type { OverlayPort } from "./port.ts";
 import type { ActiveView, PassiveView } from "./views.ts";
 import type { Requests } from "./requests.ts";
 import type { Shuffle } from "./shuffle.ts";
+import type { Sharing } from "./sharing.ts";
 import type { OverlayCounters } from "./overlay_metrics.ts";
 import { Cooldown } from "./contacts.ts";
 import { Budget } from "./pace.ts";
@@ -23,8 +24,6 @@ import { Budget } from "./pace.ts";
 export const COOL_REFILLS = 8;
 /** Refill intervals for which a peer is taken to have a free slot. */
 const ROOM_REFILLS = 32;
-/** Check intervals for which a link that took the place of a shared one is not given for a shared one again. */
-const KEPT_CHECKS = 16;
 /** How many times as much as the active view a node evicts per refill interval. */
 const BUDGET_VIEWS = 2;
 
@@ -36,6 +35,7 @@ export interface EvictionParts {
   readonly passive: PassiveView;
   readonly requests: Requests;
   readonly shuffle: Shuffle;
+  readonly sharing: Sharing;
   readonly counters: OverlayCounters;
   /** Slots that are neither taken nor reserved. */
   free(): number;
@@ -45,31 +45,18 @@ export interface EvictionParts {
 export class Eviction {
   readonly #parts: EvictionParts;
   readonly #evicted: Cooldown;
-  readonly #insisted: Cooldown;
   readonly #budget: Budget;
   #rooms: { readonly record: SignedRecord; readonly until: number }[] = [];
 
   constructor(parts: EvictionParts) {
     const { port, options } = this.#parts = parts;
     this.#evicted = new Cooldown(port, options.activeSize);
-    this.#insisted = new Cooldown(port, options.activeSize);
     this.#budget = new Budget(BUDGET_VIEWS * options.activeSize, options.refillMs);
   }
 
   /** How many peers are remembered. */
   get size(): number {
-    return this.#evicted.size + this.#insisted.size + this.#rooms.length;
-  }
-
-  /**
-   * Neighbours that one of the directory's overlay may replace at no loss: their links are none of its own, came by no swap, and have not
-   * just taken the place of one that was. Without a directory there are none.
-   */
-  lone(): PeerId[] {
-    const { port, active } = this.#parts;
-    const base = port.base();
-    if (base === undefined) return [];
-    return active.unswapped.filter((peer) => !base.isActive(peer) && !this.#insisted.has(peer));
+    return this.#evicted.size + this.#rooms.length;
   }
 
   /**
@@ -77,26 +64,23 @@ export class Eviction {
    * on the directory's overlay gets the place of a lone one.
    */
   takes(newcomer: PeerId, record: SignedRecord, high: boolean): boolean {
-    const { port, free } = this.#parts;
-    const shares = !high && port.base()?.isActive(newcomer) === true && this.lone().length > 0;
+    const { sharing, free } = this.#parts;
+    const shares = !high && sharing.fits(newcomer) && sharing.lone().length > 0;
     return high || shares ? this.makeRoom(newcomer, record) : free() > 0;
   }
 
   /** Sees to a free slot for `newcomer`, by evicting a member where need be: a random one of the lone, else of all. */
   makeRoom(newcomer: PeerId, record: SignedRecord | undefined): boolean {
-    const { port, options, active, shuffle, counters, free } = this.#parts;
+    const { port, options, active, shuffle, sharing, counters, free } = this.#parts;
     if (free() > 0) return true;
-    const lone = this.lone();
+    const lone = sharing.lone();
     const victim = lone.length > 0
       ? lone[Math.floor(port.random() * lone.length)]
       : active.random();
     if (victim === undefined || this.#evicted.has(newcomer)) return false;
     if (!this.#budget.take(port.now())) return false;
     counters.evictions++;
-    // Whoever comes back for that place would be sent away and insist again, for ever.
-    if (lone.length === 0 && port.base() !== undefined) {
-      this.#insisted.add(newcomer, KEPT_CHECKS * options.checkMs);
-    }
+    if (lone.length === 0) sharing.insisted(newcomer);
     const first = record !== undefined && record.addresses.length > 0 ? [record] : [];
     const candidates = shuffle.candidates(victim, [...first, ...this.rooms()]);
     this.drop(victim, "evicted", candidates, true);

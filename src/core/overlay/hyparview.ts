@@ -26,6 +26,7 @@ import { JoinWalks } from "./join_walks.ts";
 import { Shuffle } from "./shuffle.ts";
 import { Upkeep } from "./upkeep.ts";
 import { COOL_REFILLS, Eviction } from "./eviction.ts";
+import { Sharing } from "./sharing.ts";
 import { Xbot } from "./xbot.ts";
 import { countOverlay, type OverlayCounters, type OverlayMetrics } from "./overlay_metrics.ts";
 
@@ -41,6 +42,7 @@ export class HyParView {
   readonly #cooldown: Cooldown;
   readonly #refill: Refill;
   readonly #shuffle: Shuffle;
+  readonly #sharing: Sharing;
   readonly #eviction: Eviction;
   readonly #walks: JoinWalks;
   readonly #upkeep: Upkeep;
@@ -62,26 +64,23 @@ export class HyParView {
       4 * activeSize,
       (request) => this.#silent(request),
     );
+    const views = { port, options, active, passive };
+    const sharing = this.#sharing = new Sharing(views);
     this.#refill = new Refill({
-      port,
-      options,
-      active,
-      passive,
+      ...views,
       requests,
       contacts: this.#contacts,
       cooldown,
+      sharing,
       free: () => this.#left ? 0 : this.#free(),
-      lone: () => this.#eviction.lone(),
       ask: (peer, type, high, force) => this.#ask(peer, type, high, force),
     });
-    this.#shuffle = new Shuffle({ port, options, limits, active, passive, census: this.#census });
+    this.#shuffle = new Shuffle({ ...views, limits, census: this.#census });
     this.#eviction = new Eviction({
-      port,
-      options,
-      active,
-      passive,
+      ...views,
       requests,
       shuffle: this.#shuffle,
+      sharing,
       counters: this.#counters,
       free: () => this.#free(),
     });
@@ -95,10 +94,7 @@ export class HyParView {
       take: (peer) => this.#ask(peer, "neighbor", true, true),
     });
     this.#upkeep = new Upkeep({
-      port,
-      options,
-      active,
-      passive,
+      ...views,
       requests,
       contacts: this.#contacts,
       census: this.#census,
@@ -112,10 +108,7 @@ export class HyParView {
       },
     });
     this.#xbot = new Xbot({
-      port,
-      options,
-      active,
-      passive,
+      ...views,
       counters: this.#counters,
       free: () => this.#left ? 0 : this.#free(),
       link: (peer) => this.#link(peer, this.recordOf(peer), true),
@@ -154,7 +147,7 @@ export class HyParView {
       passive: this.#passive.records.length,
       former: this.#passive.formerCount,
       openRequests: this.#requests.size,
-      cooling: this.#cooldown.size + this.#eviction.size,
+      cooling: this.#cooldown.size + this.#eviction.size + this.#sharing.size,
       costs: this.#xbot.size,
       meanCostMs: this.#xbot.meanCostMs,
     });
@@ -301,6 +294,7 @@ export class HyParView {
     this.#contacts.find(peer);
     const first = this.#active.size === 0;
     this.#active.add(peer, record, swapped);
+    this.#sharing.linked(peer);
     if (!swapped) this.#xbot.renew();
     if (first) this.#refill.stop();
     this.#refill.arm();
@@ -320,6 +314,7 @@ export class HyParView {
 
   /** A neighbour is gone, and does not go to the passive view. */
   #lose(peer: PeerId, reason: DownReason): void {
+    this.#sharing.gone(peer);
     if (reason === "lost" || reason === "slow") this.#contacts.lose(peer);
     this.#active.remove(peer, reason);
     this.#refill.renew();
@@ -383,6 +378,7 @@ export class HyParView {
       if (!active) return;
       this.#counters.evicted++;
       this.#cooldown.add(from, COOL_REFILLS * this.#options.refillMs);
+      this.#sharing.gone(from);
       const record = this.#active.recordOf(from);
       this.#shuffle.integrate(candidates, from);
       this.#active.remove(from, "evicted");

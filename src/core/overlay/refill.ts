@@ -14,6 +14,7 @@ import type { OverlayPort } from "./port.ts";
 import type { ActiveView, PassiveView } from "./views.ts";
 import type { Requests } from "./requests.ts";
 import type { Contacts, Cooldown } from "./contacts.ts";
+import type { Sharing } from "./sharing.ts";
 import { jittered } from "./pace.ts";
 
 /** What a refill works with. */
@@ -25,10 +26,9 @@ export interface RefillParts {
   readonly requests: Requests;
   readonly contacts: Contacts;
   readonly cooldown: Cooldown;
+  readonly sharing: Sharing;
   /** Slots that are neither taken nor reserved. */
   free(): number;
-  /** See `Eviction.lone`. */
-  lone(): PeerId[];
   /** Sends JOIN or NEIGHBOR, the latter with high or low priority; with `force` a full view makes room when it is accepted. */
   ask(peer: PeerId, type: "join" | "neighbor", high: boolean, force: boolean): void;
 }
@@ -37,7 +37,7 @@ export interface RefillParts {
 const ASKED_WHEN_EMPTY = 2;
 /** Peers asked when the directory tells of new members, at most once per half of `refillMs`. */
 const OFFERED = 2;
-/** Slots that are not filled with neighbours on other topics but the directory's: links drawn at random hold an overlay together. */
+/** Slots that are not filled with neighbours on other topics (of the directory's see sharing.ts): links drawn at random hold an overlay together. */
 const DRAWN_SLOTS = 2;
 /** Fruitless rounds after which a node with two free slots asks one peer per round with high priority. */
 const PATIENCE = 2;
@@ -135,16 +135,15 @@ export class Refill {
    * time that nothing came of it, down to a sixteenth.
    */
   share(): void {
-    const { port, ask, free } = this.#parts;
-    const base = port.base();
-    const lone = this.#parts.lone().length;
+    const { port, sharing, ask, free } = this.#parts;
+    const lone = sharing.lone().length;
     if (lone < this.#lone) this.#skip = this.#pause = 0;
     this.#lone = lone;
-    if (base === undefined || lone === 0 || free() > 0) return;
+    if (lone === 0 || free() > 0) return;
     // A link that changes costs the tree most in a burst.
     if ((port.lag?.() ?? 0) > BUSY_LAG_MS) return;
     if (this.#skip > 0) return void this.#skip--;
-    const peer = this.#pick(port.shared().filter((each) => base.isActive(each)));
+    const peer = this.#pick(port.shared().filter((each) => sharing.fits(each)));
     if (peer === undefined) return;
     this.#skip = this.#pause;
     this.#pause = Math.min(SHARE_PAUSE, 2 * this.#pause + 1);
@@ -205,11 +204,12 @@ export class Refill {
   }
 
   #next(): PeerId | undefined {
-    const { port, options, active, passive, requests, contacts } = this.#parts;
+    const { port, options, active, passive, requests, contacts, sharing } = this.#parts;
     const shared = this.#pick(this.#shared());
     if (shared !== undefined) return shared;
     // What the directory's overlay is about to find is for this one too.
-    if (active.size > 0 && this.#fruitless < PATIENCE && port.base()?.filling) return undefined;
+    const waits = active.size > 0 && this.#fruitless < PATIENCE && port.base()?.filling === true;
+    if (waits && sharing.hasRoom(requests.waiting)) return undefined;
     const reserve = this.#pick(passive.ids);
     if (reserve !== undefined) return reserve;
     this.#members ??= port.members(4 * options.activeSize);
@@ -229,18 +229,20 @@ export class Refill {
 
   /** Neighbours on other topics, as far as the view may be filled with them: they cost no new connection. */
   #shared(): PeerId[] {
-    const { port, options, active, passive, requests, contacts } = this.#parts;
-    const base = port.base();
+    const { port, options, active, passive, requests, contacts, sharing } = this.#parts;
     const drawn = active.size + requests.waiting >= options.activeSize - DRAWN_SLOTS;
-    if (drawn && base === undefined) return [];
+    const more = sharing.hasRoom(requests.waiting);
+    if (drawn && !more) return [];
     // Who is alone asks first whom it dials already, for whatever topic.
     const near = active.size > 0 ? [] : passive.ids.filter((peer) => port.near(peer));
     if (near.some((peer) => this.#mayAsk(peer))) return near;
     const shared = port.shared();
-    const based = shared.filter((peer) => base?.isActive(peer));
+    const based = more ? shared.filter((peer) => sharing.fits(peer)) : [];
     if (drawn || based.some((peer) => this.#mayAsk(peer))) return based;
     // A given contact is asked by JOIN, which is not for every round.
-    return shared.filter((peer) => active.size > 0 || !contacts.isGiven(peer));
+    return shared.filter((peer) =>
+      active.size === 0 ? !contacts.isGiven(peer) : !port.base()?.isActive(peer)
+    );
   }
 
   /** One of two random peers that may be asked: the one that is near, since it costs no new socket. */

@@ -308,6 +308,8 @@ export class FakePort implements OverlayPort {
   base = (): BaseOverlay | undefined => undefined;
   readonly sharedPeers: PeerId[] = [];
   shared = (): PeerId[] => [...this.sharedPeers];
+  present = 1;
+  presence = (): number => this.present;
   members(most: number): PeerId[] {
     return this.#world.members(this.self, most);
   }
