@@ -183,6 +183,9 @@ class OverlayDoor extends Door implements OverlayPort {
   presence(): number {
     return this.node.handlers.presence(this.topic.name);
   }
+  carried(): number {
+    return this.topic.tree.carried;
+  }
   shared(): PeerId[] {
     return this.node.sharedOn(this.topic);
   }

@@ -38,6 +38,8 @@ export interface OverlayPort extends Clock {
   shared(): PeerId[];
   /** The part of the nodes that the directory knows which it knows to be on this topic; 1 where it knows none. */
   presence(): number;
+  /** Messages that the topic has carried so far. */
+  carried(): number;
   /** The overlay whose links this one shares where it can; none without a directory, and for the directory's own. */
   base(): BaseOverlay | undefined;
   /** True where a dial to the peer is to be made and has not begun: others go before it. */

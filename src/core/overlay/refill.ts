@@ -43,8 +43,6 @@ const DRAWN_SLOTS = 2;
 const PATIENCE = 2;
 /** Checks for which a full view asks for no shared link, at most. */
 const SHARE_PAUSE = 15;
-/** Lag of the own event loop beyond which it asks for none either. */
-const BUSY_LAG_MS = 2;
 /** Rounds come up to 2^3 times further apart while there are neighbours, 2^6 times while there are none. */
 const BACKOFF_SOME = 3;
 const BACKOFF_NONE = 6;
@@ -59,6 +57,7 @@ export class Refill {
   #insisted = false;
   #members: PeerId[] | undefined;
   #lone = 0;
+  #carried = 0;
   #skip = 0;
   #pause = 0;
 
@@ -140,8 +139,10 @@ export class Refill {
     if (lone < this.#lone) this.#skip = this.#pause = 0;
     this.#lone = lone;
     if (lone === 0 || free() > 0) return;
-    // A link that changes costs the tree most in a burst.
-    if ((port.lag?.() ?? 0) > BUSY_LAG_MS) return;
+    // A link that changes costs the tree something while messages travel.
+    const carried = port.carried(), quiet = carried === this.#carried;
+    this.#carried = carried;
+    if (!quiet) return;
     if (this.#skip > 0) return void this.#skip--;
     const peer = this.#pick(port.shared().filter((each) => sharing.fits(each)));
     if (peer === undefined) return;

@@ -216,6 +216,12 @@ export class Plumtree {
     }
   }
 
+  /** Messages that came in or were published here so far. */
+  get carried(): number {
+    const { delivered, published } = this.#context.counters;
+    return delivered + published;
+  }
+
   /** Counters and gauges, frozen. */
   metrics(): TreeMetrics {
     const { counters, links, log } = this.#context;

@@ -121,6 +121,19 @@ Deno.test("with each check a full view asks for one more link of the directory's
   assertEquals(lone.active(), active);
 });
 
+Deno.test("while messages travel no link is changed for one of the directory's", () => {
+  const lone = full(), { port, world } = lone;
+  base(lone, [1, 2, 8, 9]);
+  lone.view.join([]);
+  for (let quarter = 0; quarter < 40; quarter++) {
+    port.messages++;
+    world.queue.run(world.overlay.checkMs / 4);
+    for (const n of lone.active()) lone.receive(n, { type: "check" });
+    assertEquals(lone.take("neighbor"), []);
+  }
+  assertEquals(nextAsked(lone).length, 1);
+});
+
 Deno.test("the fewer of all nodes are on the topic, the fewer links it shares", () => {
   for (const [present, most] of [[0.01, 1], [0.3, 2], [0.5, 3], [1, 4]] as const) {
     const lone = full();

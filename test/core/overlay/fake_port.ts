@@ -309,6 +309,8 @@ export class FakePort implements OverlayPort {
   readonly sharedPeers: PeerId[] = [];
   shared = (): PeerId[] => [...this.sharedPeers];
   present = 1;
+  messages = 0;
+  carried = (): number => this.messages;
   presence = (): number => this.present;
   members(most: number): PeerId[] {
     return this.#world.members(this.self, most);
