@@ -6,6 +6,9 @@
  * @module
  */
 
+/** Items that a queue may be asked to hold at most. */
+export const MOST_BUFFERED = 1_000_000_000;
+
 /** Bounds and hooks of a {@linkcode BoundedQueue}. */
 export interface BoundedQueueOptions<T> {
   /** Most items held. */

@@ -70,7 +70,7 @@ export type GossipEvent =
   }
   /** A slow reader lost its `count` oldest messages (`topic`) or events (no `topic`). */
   | { readonly type: "lagged"; readonly topic: string | undefined; readonly count: number }
-  /** A message was refused by `validate`, for its signature, or for its shape. */
+  /** A message was refused by `validate`, by the codec (`reason` has its words), for its signature, or for its shape. */
   | {
     readonly type: "reject";
     readonly topic: string;

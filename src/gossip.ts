@@ -151,7 +151,14 @@ export class Gossip implements AsyncDisposable {
       await transport.abort();
       throw error;
     }
-    return new Gossip(runtime, options.signal);
+    const gossip = new Gossip(runtime, options.signal);
+    // Whoever aborts before he has the node gets none.
+    await Promise.resolve();
+    if (options.signal?.aborted) {
+      await gossip.close();
+      throw options.signal.reason;
+    }
+    return gossip;
   }
 
   /** This node's ed25519 public key, 64 lower-case hex digits. */

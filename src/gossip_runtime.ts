@@ -139,7 +139,6 @@ export class GossipRuntime implements TransportSink, TopicOwner {
 
   // --- topics ---
   join<T>(name: string, options?: TopicOptions<T>, onLeave?: () => void): Topic<T> {
-    checkTopicName(name);
     if (this.#closing) throw new GossipError("closed", "the node was closed");
     const joined = this.#topics.get(name);
     if (joined?.handle.left) joined.handle.end();
@@ -147,8 +146,8 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     else if (joined) {
       throw new GossipError("topic-in-use", `${JSON.stringify(name)} is joined already`);
     }
-    const handle = new JoinedTopic<T>(name, this, options ?? {});
     const settings = makeTopic(name, options ?? {}, this.#options, this.#host, this.#authorship);
+    const handle = new JoinedTopic<T>(name, this, options ?? {});
     const core = this.node.join(settings, handle);
     handle.start(core);
     this.#topics.set(name, { handle: handle as unknown as JoinedTopic<unknown>, core, onLeave });
@@ -185,13 +184,13 @@ export class GossipRuntime implements TransportSink, TopicOwner {
     if (this.#closing) throw new GossipError("closed", "the node was closed");
     const known = this.#shards.get(name);
     if (known && known.count === options.count) return known as unknown as Shards<T>;
-    if (known) {
-      throw new RangeError(`the shards ${JSON.stringify(name)} are ${known.count} in number`);
-    }
+    if (known) throw new RangeError(`${JSON.stringify(name)} has ${known.count} shards already`);
     const owner: ShardsOwner<T> = {
       self: this.id,
       clock: this.transport,
       join: (topic, topicOptions, onLeave) => this.join(topic, topicOptions, onLeave),
+      check: (topic, given) =>
+        void makeTopic(topic, given, this.#options, this.#host, this.#authorship),
       members: (topic) => this.#directory.members(topic),
       table: () => this.#directory.shardTable(name, options.count),
       publishThrough: (topic, value, options) => this.#remote.publish(topic, value, options),

@@ -10,6 +10,7 @@ import { decodeCbor, encodeCbor } from "./wire/cbor.ts";
 
 /**
  * One received message. All iterators of a topic give the same object, so what one reader writes into its bytes the others see.
+ * Its fields are made when they are read: name those that you want, since spread, `JSON.stringify` and `structuredClone` see none of them.
  *
  * @example
  * ```ts
@@ -188,6 +189,15 @@ export class ReceivedMessage<T> implements Message<T> {
       decoded: this.#codec ? this.#codec.decode(this.data) : this.data as unknown as T,
     };
     return this.#value.decoded;
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for("Deno.customInspect")](
+    inspect: (value: unknown, options: unknown) => string,
+    options: unknown,
+  ): string {
+    const { topic, id, from, via, hops, seq, size } = this;
+    return `Message ${inspect({ topic, id, from, via, hops, seq, size }, options)}`;
   }
 
   text(): string {

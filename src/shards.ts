@@ -59,6 +59,8 @@ export interface MoveOptions {
 export interface ShardsOwner<T> {
   /** Joins a shard's topic; told when it is left, by whomever. */
   join(topic: string, options: TopicOptions<T>, onLeave: () => void): Topic<T>;
+  /** Throws what {@linkcode join} would of a name or options that are none. */
+  check(topic: string, options: TopicOptions<T>): void;
   /** Members of a topic that the directory knows, without this node. */
   members(topic: string): PeerId[];
   /** Who is on which shard of this set, as the directory knows. */
@@ -116,6 +118,7 @@ export class Shards<T = Uint8Array> implements AsyncDisposable {
     this.count = wholeNumber(count, "count", 1, RECORD_LIMITS.shardCount);
     this.#options = rest;
     this.#owner = owner;
+    owner.check(this.#nameOf(this.count - 1), rest);
   }
 
   /** The shards that this node is on, ascending. */

@@ -12,7 +12,7 @@ import type { Transport } from "./transport.ts";
 import type { TreeMessage, Verdict } from "./core/tree/port.ts";
 import type { GossipEvent } from "./events.ts";
 import type { TopicMetrics } from "./metrics.ts";
-import { BoundedQueue } from "./bounded_queue.ts";
+import { BoundedQueue, MOST_BUFFERED } from "./bounded_queue.ts";
 import { GossipError } from "./errors.ts";
 import { Pacer } from "./pacer.ts";
 import { type Codec, type Message, toPayload } from "./message.ts";
@@ -282,7 +282,7 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
     options: { buffer?: number; signal?: AbortSignal } = {},
   ): AsyncIterableIterator<Message<T>> {
     const buffer = options.buffer ?? this.#options.buffer ?? DEFAULT_BUFFER;
-    const count = wholeNumber(buffer, "buffer", 1, 1_000_000_000);
+    const count = wholeNumber(buffer, "buffer", 1, MOST_BUFFERED);
     const reader = this.#queue(count, {
       signal: signalOf(options, { buffer: true, signal: true }),
       onLag: (lost) => this.#lagged(lost),
@@ -360,7 +360,8 @@ export class JoinedTopic<T> implements Topic<T>, TopicHandlers {
   }
 
   rejected(id: string, peer: PeerId, reason: string): void {
-    this.#owner.emit({ type: "reject", topic: this.name, id, peer, reason });
+    const undecoded = this.#validation.undecoded(id);
+    this.#owner.emit({ type: "reject", topic: this.name, id, peer, reason: undecoded ?? reason });
   }
 
   swapped(from: PeerId, to: PeerId, gainMs: number): void {

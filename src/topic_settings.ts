@@ -10,6 +10,7 @@ import type { Authorship } from "./authorship.ts";
 import type { FullOptions } from "./gossip_options.ts";
 import type { NodeHost } from "./node_host.ts";
 import { parseAddress } from "./net/address.ts";
+import { MOST_BUFFERED } from "./bounded_queue.ts";
 import { type TopicOptions, wholeNumber } from "./topic.ts";
 import { RECORD_LIMITS } from "./wire/record.ts";
 
@@ -56,7 +57,7 @@ export const TOPIC_OPTIONS: OptionNames<TopicOptions<never>> = {
   contacts: true,
 };
 
-/** What the core wants of a topic; throws TypeError or RangeError for options that are none. */
+/** What the core wants of a topic; throws TypeError or RangeError for a name or options that are none. */
 export function makeTopic<T>(
   name: string,
   options: TopicOptions<T>,
@@ -64,6 +65,7 @@ export function makeTopic<T>(
   host: NodeHost,
   authorship: Authorship,
 ): TopicSettings {
+  checkTopicName(name);
   checkOptions(options, TOPIC_OPTIONS);
   const { validate, codec, retain = {}, history = "none", sign = true, buffer, contacts = [] } =
     options;
@@ -82,7 +84,7 @@ export function makeTopic<T>(
   checkOptions(retain, { seconds: true, messages: true, bytes: true }, "retain");
   if (typeof (options.echo ?? false) !== "boolean") throw new TypeError("echo is a boolean");
   if (typeof sign !== "boolean") throw new TypeError("sign is a boolean");
-  if (buffer !== undefined) wholeNumber(buffer, "buffer", 1, MOST);
+  if (buffer !== undefined) wholeNumber(buffer, "buffer", 1, MOST_BUFFERED);
   if (!Array.isArray(contacts) || !contacts.every((contact) => typeof contact === "string")) {
     throw new TypeError("contacts is an array of ids and addresses");
   }

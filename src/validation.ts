@@ -25,6 +25,11 @@ export interface ValidationParts<T> {
   fault(error: unknown): void;
 }
 
+/** Reasons that wait to be told; those of one bundle are. */
+const MOST_UNDECODED = 256;
+/** Characters of a codec's own words that are told: a peer's bytes may stand in them. */
+const MOST_WORDS = 200;
+
 const VERDICTS: readonly unknown[] = ["accept", "ignore", "reject"];
 
 /** Judges messages; remembers the decoded form of those that were accepted for their delivery. */
@@ -33,6 +38,8 @@ export class Validation<T> {
   readonly #wrapped = new WeakMap<TreeMessage, ReceivedMessage<T>>();
   /** Messages whose verdict is awaited, with its deadline, oldest first. */
   readonly #awaited = new Map<TreeMessage, number>();
+  /** Why messages that are being rejected could not be decoded, by id. */
+  readonly #undecoded = new Map<string, string>();
   #timer: TimerId | undefined;
 
   constructor(parts: ValidationParts<T>) {
@@ -48,7 +55,11 @@ export class Validation<T> {
     try {
       // Decoded before anybody sees it: what a codec refuses never reaches a reader.
       void wrapped.value;
-    } catch {
+    } catch (error) {
+      this.#undecoded.set(message.id, told(error));
+      if (this.#undecoded.size > MOST_UNDECODED) {
+        this.#undecoded.delete(this.#undecoded.keys().next().value!);
+      }
       return "reject";
     }
     if (!validate) return "accept";
@@ -63,6 +74,13 @@ export class Validation<T> {
     } catch (error) {
       return this.#fault(error);
     }
+  }
+
+  /** Why a message was rejected, where it is the codec that did; told once. */
+  undecoded(id: string): string | undefined {
+    const why = this.#undecoded.get(id);
+    this.#undecoded.delete(id);
+    return why;
   }
 
   /** The message as readers see it. */
@@ -111,4 +129,9 @@ export class Validation<T> {
     this.#parts.fault(error);
     return "ignore";
   }
+}
+
+function told(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  return `the codec cannot decode it: ${words.slice(0, MOST_WORDS)}`;
 }

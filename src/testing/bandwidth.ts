@@ -9,6 +9,7 @@
  * @module
  */
 
+import { checkOptions } from "../checks.ts";
 import { FRAME_OVERHEAD as QUEUE_OVERHEAD, PATIENCE } from "../net/lanes.ts";
 import type { Lane } from "../wire/frames.ts";
 import { FRAME_OVERHEAD, type InFlight, type LinkEnd } from "./sim_link.ts";
@@ -43,7 +44,9 @@ export interface Bandwidth {
 }
 
 /** Refuses what is no bandwidth. */
-export function checkBandwidth({ up, down }: Bandwidth): void {
+export function checkBandwidth(bandwidth: Bandwidth): void {
+  checkOptions(bandwidth, { up: true, down: true }, "bandwidth");
+  const { up, down } = bandwidth;
   for (const rate of [up, down]) {
     if (!(rate > 0)) throw new RangeError(`no bandwidth: ${rate} bytes per second`);
   }

@@ -117,6 +117,10 @@ export class LatencyModel {
     } else if (typeof latency === "number") {
       const ms = check(latency);
       this.#delay = () => ms;
+    } else if (typeof latency !== "object" || latency === null) {
+      throw new TypeError(
+        `latencyMs is a number, a range, a function or an object, not ${latency}`,
+      );
     } else if (isRange(latency)) {
       const [min, max] = latency;
       check(min);
@@ -188,12 +192,18 @@ function isRange(latency: Latency): latency is readonly [number, number] {
 }
 
 function check(ms: number): number {
-  if (!(ms >= 0) || ms === Infinity) throw new RangeError(`no delay: ${ms} ms`);
+  if (typeof ms !== "number" || !(ms >= 0) || ms === Infinity) {
+    throw new RangeError(`no delay: ${ms} ms`);
+  }
   return ms;
 }
 
 function checkMatrix(matrix: MatrixLatency): MatrixLatency {
-  const { ms, weights, names } = matrix, size = ms.length;
+  const { ms, weights, names } = matrix;
+  if (!Array.isArray(ms)) {
+    throw new TypeError('latencyMs has the kind "normal", or a matrix of delays in ms');
+  }
+  const size = ms.length;
   if (size === 0 || ms.some((row) => row.length !== size)) {
     throw new RangeError("a matrix of delays is square and not empty");
   }

@@ -8,6 +8,7 @@ import type { PeerId } from "../core/host.ts";
 import { abortNode, type Gossip, startOn } from "../gossip.ts";
 import { fillOptions } from "../gossip_options.ts";
 import {
+  checkSpawn,
   isNew,
   listOf,
   milliseconds,
@@ -218,8 +219,9 @@ export class Network implements AsyncDisposable {
     goal: Promise<T> | (() => boolean),
     time: { seconds?: number } = {},
   ): Promise<T | boolean> {
-    const deadline = this.now + milliseconds({ ...time, seconds: time.seconds ?? 60 });
+    const deadline = this.now + milliseconds({ ...time, seconds: time.seconds ?? 60 }, Infinity);
     if (typeof goal === "function") return await this.#fabric.clock.runUntil(goal, deadline);
+    if (!(goal instanceof Promise)) throw new TypeError("goal is a function or a promise");
     let settled = false;
     const mark = () => void (settled = true);
     goal.then(mark, mark);
@@ -349,9 +351,7 @@ export class Network implements AsyncDisposable {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`count must be a whole number of at least 1, not ${count}`);
     }
-    if (options.join !== undefined && !Array.isArray(options.join)) {
-      throw new TypeError("join must be a list of topics");
-    }
+    checkSpawn(options);
     shareRecords(this.#spawned + count);
     const random = this.#fabric.rng(`spawn ${this.#spawned}`);
     const nodes: Gossip[] = [];
@@ -392,8 +392,8 @@ export class Network implements AsyncDisposable {
   }
 
   #known(node: Gossip): Simulated {
-    const known = this.#nodes.get(node.id);
-    if (known !== undefined && this.#own.has(node)) return known;
+    const known = this.#own.has(node) ? this.#nodes.get(node.id) : undefined;
+    if (known !== undefined) return known;
     throw new RangeError("the node is not of this network");
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions } from "../checks.ts";
+import { checkOptions, type OptionNames } from "../checks.ts";
 import type { Gossip } from "../gossip.ts";
 import type { GossipOptions } from "../gossip_options.ts";
 import type { TopicOptions } from "../topic.ts";
@@ -70,6 +70,31 @@ export interface SpawnOptions
  */
 export type Sides = readonly Gossip[] | readonly (readonly Gossip[])[] | number;
 
+/** The names of {@linkcode SpawnOptions}. */
+const SPAWN_OPTIONS: OptionNames<SpawnOptions> = {
+  bootstrap: true,
+  preset: true,
+  overlay: true,
+  tree: true,
+  limits: true,
+  listen: true,
+  join: true,
+  topic: true,
+  directory: true,
+  skewMs: true,
+  bandwidth: true,
+};
+
+/** Refuses what are no options of nodes, as far as nothing else does. */
+export function checkSpawn(options: SpawnOptions): void {
+  checkOptions(options, SPAWN_OPTIONS);
+  const { join, directory = true } = options;
+  if (join !== undefined && !Array.isArray(join)) {
+    throw new TypeError("join must be a list of topics");
+  }
+  if (typeof directory !== "boolean") throw new TypeError("directory is a boolean");
+}
+
 /** Nodes, as a list; a single one is none. */
 export function listOf(nodes: readonly Gossip[]): readonly Gossip[] {
   if (!Array.isArray(nodes)) throw new TypeError("nodes must be a list of nodes");
@@ -95,6 +120,9 @@ export function sidesOf(sides: Sides, all: readonly Gossip[], rng: Rng): readonl
 
 /** The skew of one node. */
 export function skewOf(skewMs: SpawnOptions["skewMs"], rng: Rng): number {
+  if (skewMs !== undefined && typeof skewMs !== "number" && !Array.isArray(skewMs)) {
+    throw new TypeError("skewMs is a number or a range");
+  }
   const [from, to] = typeof skewMs === "number" ? [skewMs, skewMs] : skewMs ?? [0, 0];
   if (!(from <= to) || from === -Infinity || to === Infinity) {
     throw new RangeError(`no skew: ${from} to ${to} ms`);
@@ -110,12 +138,12 @@ export function isNew(options: { identity?: "same" | "new" }): boolean {
   return identity === "new";
 }
 
-/** Seconds in ms; refuses what is no time. */
-export function milliseconds(time: { seconds: number }): number {
+/** Seconds in ms; refuses what is no time, or more of it than `most` seconds. */
+export function milliseconds(time: { seconds: number }, most = Number.MAX_VALUE): number {
   checkOptions(time, { seconds: true }, "time");
   const { seconds } = time;
-  if (typeof seconds !== "number" || !(seconds >= 0)) {
-    throw new RangeError(`seconds must be a number of at least 0, not ${seconds}`);
+  if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= most)) {
+    throw new RangeError(`seconds must be a finite number of at least 0, not ${seconds}`);
   }
   return seconds * 1_000;
 }

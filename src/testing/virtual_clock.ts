@@ -5,6 +5,7 @@
  */
 
 import { setImmediate } from "node:timers";
+import { GossipError } from "../errors.ts";
 import { EventHeap, type EventId } from "./event_heap.ts";
 
 /** Something that happens at a time. A class with a `fire` method costs one object; a closure would cost two. */
@@ -139,7 +140,7 @@ export class VirtualClock {
     everyMs: number,
   ): Promise<boolean> {
     if (Number.isNaN(untilMs)) throw new RangeError("time is not a number");
-    if (this.#running) throw new Error("the virtual clock is already running");
+    if (this.#running) throw new GossipError("busy", "the virtual clock is already running");
     this.#running = true;
     try {
       // What the caller started before the run may have promises under way.

@@ -58,6 +58,15 @@ for (const [how, flags] of [["one process", []], ["a process each", ["--processe
   });
 }
 
+Deno.test("the demo loses nothing where most of its nodes are killed", async () => {
+  const { code, lines, error } = await run(
+    "src/cli/demo.ts",
+    ...["--nodes", "6", "--shards", "2", "--messages", "60", "--kill", "0.6", "--json"],
+  );
+  assertEquals([code, error], [0, ""]);
+  assertEquals(report(lines).missing, 0);
+});
+
 Deno.test("the demo refuses options that are none with a line and another exit status", async () => {
   for (const args of [["--nodes", "x"], ["--nodes", "3", "--shards", "2"], ["--what", "1"]]) {
     const { code, error } = await run("src/cli/demo.ts", ...args);

@@ -171,6 +171,10 @@ Deno.test("listen rejects with the reason of a signal that is aborted", async ()
   const reason = new Error("not today");
   const thrown = await Gossip.listen({ signal: AbortSignal.abort(reason) }).catch((e) => e);
   assertStrictEquals(thrown, reason);
+  const stop = new AbortController();
+  const starting = Gossip.listen({ hostname: "127.0.0.1", signal: stop.signal });
+  stop.abort(reason);
+  assertStrictEquals(await starting.catch((e) => e), reason);
 });
 
 Deno.test("aborting the signal closes the node and says goodbye", async () => {

@@ -58,6 +58,7 @@ Deno.test("topic options that are none throw TypeError or RangeError, and join n
     [{ history: "all" }, TypeError],
     [{ buffer: 0 }, RangeError],
     [{ buffer: 1.5 }, RangeError],
+    [{ buffer: 2e9 }, RangeError],
     [{ retain: { seconds: -1 } }, RangeError],
     [{ retain: { messages: 0 } }, RangeError],
     [{ retain: { messages: 1e9 } }, RangeError],
@@ -211,9 +212,16 @@ Deno.test("a codec that throws in encode throws out of publish, one that throws 
   const onA = a!.join<string>("news", { codec: broken }), onB = b!.join("news");
   await meet(onA, onB);
   assertStrictEquals(await onA.publish("x").catch((error) => error), failure);
+  const events = a!.events();
   await onB.publish("x");
   await until("rejected", () => onA.metrics().rejected === 1);
   assertEquals(onA.metrics().delivered, 0);
+  // Nobody here has a `validate`: the event says what it was.
+  for await (const event of events) {
+    if (event.type !== "reject") continue;
+    assertEquals(event.reason, "the codec cannot decode it: cannot");
+    break;
+  }
 });
 
 Deno.test("a codec whose encode gives no bytes is a TypeError that says so, and publishes nothing", async () => {
@@ -315,5 +323,19 @@ Deno.test("contacts name members by address, by id and address, and by id", asyn
     const topic = node.join("news", { contacts: contact });
     await within("ready", topic.ready());
     assert(topic.neighbors.includes(hub.id));
+  }
+});
+
+Deno.test("a message that is logged shows its fields", async () => {
+  await using nodes = new Nodes();
+  const [a] = await nodes.many(1);
+  await using news = a!.join("news", { echo: true });
+  await news.publish("hello");
+  for await (const message of news) {
+    const shown = Deno.inspect(message);
+    for (const each of ["Message", "news", message.id, a!.id, "hops: 0", "seq: 1", "size: 5"]) {
+      assert(shown.includes(each), shown);
+    }
+    break;
   }
 });

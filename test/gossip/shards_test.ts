@@ -40,6 +40,27 @@ Deno.test("shards() gives one set per name, and refuses another count", async ()
   }
 });
 
+Deno.test("shards() refuses options that no shard can be joined with, and makes no set of them", async () => {
+  await using nodes = new Nodes();
+  const a = await nodes.start();
+  for (
+    const [wrong, error] of [
+      [{ echo: "y" }, TypeError],
+      [{ validate: "x" }, TypeError],
+      [{ retain: { second: 1 } }, TypeError],
+      [{ buffer: -1 }, RangeError],
+      [{ contacts: ["zzz"] }, TypeError],
+      [{ codec: 5 }, TypeError],
+    ] as const
+  ) {
+    const options = { count: 3, ...wrong } as unknown as ShardOptions<Uint8Array>;
+    assertThrows(() => a.shards("tx", options), error, undefined, JSON.stringify(wrong));
+  }
+  assertThrows(() => a.shards("x".repeat(255), { count: 3 }), RangeError);
+  await using shard = a.shards("tx", { count: 3 }).join(2);
+  assertEquals(shard.name, "tx/2");
+});
+
 Deno.test("a shard is a topic of its own that can be joined, left and joined again", async () => {
   await using nodes = new Nodes();
   const shards = (await nodes.start()).shards("tx", { count: 8 });

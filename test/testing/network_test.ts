@@ -6,7 +6,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import type { Gossip } from "@x/plumtree";
+import { type Gossip, GossipError } from "@x/plumtree";
 import { Network, type SpawnOptions } from "@x/plumtree/testing";
 import { coreOf } from "../../src/gossip.ts";
 
@@ -186,7 +186,21 @@ Deno.test("wrong arguments of a network are refused", async () => {
   await using net = new Network();
   await assertRejects(() => net.spawn(0), RangeError);
   await assertRejects(() => net.spawn(1, { limits: { messageBytes: -1 } }), RangeError);
-  await assertRejects(() => net.run({ seconds: -1 }), RangeError);
+  for (const seconds of [-1, NaN, Infinity]) {
+    await assertRejects(() => net.run({ seconds }), RangeError);
+  }
+  await assertRejects(() => net.until(5 as never), TypeError, "a function or a promise");
+  await assertRejects(() => net.restart(null as never), RangeError, "not of this network");
+  await assertRejects(() => net.spawn(1, null as never), TypeError, "options must be");
+  await assertRejects(() => net.spawn(1, { port: 5 } as never), TypeError, "options.port");
+  const wrong = { directory: "no", skewMs: "x", bandwidth: 5 };
+  for (const [name, value] of Object.entries(wrong)) {
+    await assertRejects(() => net.spawn(1, { [name]: value }), TypeError, name);
+  }
+  const running = net.run({ seconds: 1 });
+  const error = await assertRejects(() => net.run({ seconds: 1 }), GossipError);
+  assertEquals(error.code, "busy");
+  await running;
 });
 
 Deno.test("an answer takes the time of its way, and nothing more", async () => {
@@ -223,6 +237,10 @@ Deno.test("a network refuses options that are none", async () => {
     ]
   ) assertThrows(() => new Network(wrong), RangeError);
   assertThrows(() => new Network({ idleMs: "x" as unknown as number }), TypeError);
+  for (const latencyMs of ["x", { kind: "foo" }, {}]) {
+    assertThrows(() => new Network({ latencyMs: latencyMs as never }), TypeError, "latencyMs");
+  }
+  assertThrows(() => new Network({ latencyMs: [1] as never }), RangeError);
   await using net = new Network();
   await assertRejects(() => net.spawn(1, { join: "news" as unknown as string[] }), TypeError);
 });
