@@ -22,6 +22,7 @@ export type { Verdict } from "./core/tree/port.ts";
 
 /**
  * Which of a connection's send lanes a message takes at every hop: "high" first, "bulk" in chunks behind everything else.
+ * What one publisher has not awaited yet leaves its node in the order in which it was published, whatever its priority.
  *
  * @example
  * ```ts
